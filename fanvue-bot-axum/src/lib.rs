@@ -1,0 +1,1 @@
+//! Webhook router and hardened server for fanvue-bot.

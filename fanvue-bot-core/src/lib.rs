@@ -1,0 +1,1 @@
+//! Domain types, ports and the pure message flow of fanvue-bot.

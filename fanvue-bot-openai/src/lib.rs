@@ -1,0 +1,1 @@
+//! LlmProvider over OpenAI-compatible endpoints, for fanvue-bot.

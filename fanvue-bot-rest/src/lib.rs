@@ -1,0 +1,1 @@
+//! FanvueClient over Fanvue's REST API and OAuth endpoints, for fanvue-bot.

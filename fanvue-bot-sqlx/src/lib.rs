@@ -1,0 +1,1 @@
+//! Store, job queue and secret vault on SQL databases, for fanvue-bot.

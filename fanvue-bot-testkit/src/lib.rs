@@ -1,0 +1,1 @@
+//! Conformance suites, fakes and a Fanvue simulator, for fanvue-bot and other Fanvue integrations.

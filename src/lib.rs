@@ -1,0 +1,1 @@
+//! Answers a creator's fans on Fanvue.
