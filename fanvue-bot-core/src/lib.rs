@@ -1,1 +1,11 @@
 //! Domain types, ports and the pure message flow of fanvue-bot.
+
+pub mod entropy;
+pub mod id;
+pub mod money;
+pub mod page;
+pub mod retry;
+pub mod revision;
+pub mod secret;
+pub mod time;
+pub mod webhook;
