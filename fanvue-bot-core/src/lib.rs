@@ -1,7 +1,9 @@
 //! Domain types, ports and the pure message flow of fanvue-bot.
 
+pub mod decision;
 pub mod entropy;
 pub mod id;
+pub mod message;
 pub mod money;
 pub mod page;
 pub mod retry;
