@@ -1,8 +1,10 @@
 //! Domain types, ports and the pure message flow of fanvue-bot.
 
+pub mod client;
 pub mod decision;
 pub mod entropy;
 pub mod id;
+pub mod llm;
 pub mod message;
 pub mod money;
 pub mod page;
