@@ -1,0 +1,161 @@
+//! A store and a queue together: the smallest seam that lets the two share one transaction where they
+//! share a database, and leaves both ports whole.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::queue::{JobQueue, NewJob, QueueError};
+use crate::retry::Retry;
+use crate::revision::Revision;
+use crate::store::{Change, Store, StoreError};
+
+/// Commits a change and enqueues the jobs that follow from it.
+#[async_trait]
+pub trait CommitAndEnqueue: fmt::Debug + Send + Sync + 'static {
+    /// Makes `change` as [`Store::commit`] does and enqueues `jobs` as [`JobQueue::enqueue`] does. When
+    /// this returns `Ok`, both are durable.
+    ///
+    /// [`Atomicity`] tells what an error or a dropped future can leave behind.
+    ///
+    /// # Errors
+    /// As for the two calls.
+    async fn commit_and_enqueue(
+        &self,
+        change: &Change,
+        expected: Option<Revision>,
+        jobs: &[NewJob],
+    ) -> Result<Revision, BackendError>;
+
+    /// Whether the two are one transaction.
+    fn atomicity(&self) -> Atomicity;
+}
+
+/// Whether a change and its jobs are one transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "one transaction or two, nothing between"
+)]
+pub enum Atomicity {
+    /// Both or neither.
+    OneTransaction,
+    /// The change first, then the jobs: a failure between the two leaves the change without its jobs, so
+    /// the caller must repeat the enqueue, which is idempotent, before it acknowledges anything.
+    TwoSteps,
+}
+
+/// Why a commit with jobs failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BackendError {
+    /// The store refused; nothing was changed or enqueued.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The queue refused. With [`Atomicity::TwoSteps`] the change is made.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+}
+
+impl BackendError {
+    /// Whether and how to try again.
+    #[must_use]
+    pub const fn retry(&self) -> Retry {
+        match self {
+            Self::Store(error) => error.retry(),
+            Self::Queue(error) => error.retry(),
+        }
+    }
+}
+
+/// What the engine keeps its state in.
+#[derive(Debug, Clone)]
+pub struct Backend {
+    store: Arc<dyn Store>,
+    queue: Arc<dyn JobQueue>,
+    commit: Arc<dyn CommitAndEnqueue>,
+}
+
+impl Backend {
+    /// A store and a queue in one database: an accepted webhook is one transaction.
+    #[must_use]
+    pub fn shared<B: Store + JobQueue + CommitAndEnqueue>(backend: Arc<B>) -> Self {
+        Self {
+            store: Arc::<B>::clone(&backend) as Arc<dyn Store>,
+            queue: Arc::<B>::clone(&backend) as Arc<dyn JobQueue>,
+            commit: backend,
+        }
+    }
+
+    /// A store and a queue that know nothing of each other: an accepted webhook is two idempotent steps.
+    #[must_use]
+    pub fn separate(store: Arc<dyn Store>, queue: Arc<dyn JobQueue>) -> Self {
+        let commit = Arc::new(TwoSteps {
+            store: Arc::clone(&store),
+            queue: Arc::clone(&queue),
+        });
+        Self {
+            store,
+            queue,
+            commit,
+        }
+    }
+
+    /// The store.
+    #[must_use]
+    pub const fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// The queue.
+    #[must_use]
+    pub const fn queue(&self) -> &Arc<dyn JobQueue> {
+        &self.queue
+    }
+
+    /// Whether a change and its jobs are one transaction.
+    #[must_use]
+    pub fn atomicity(&self) -> Atomicity {
+        self.commit.atomicity()
+    }
+
+    /// Commits a change and enqueues its jobs; see [`CommitAndEnqueue::commit_and_enqueue`].
+    ///
+    /// # Errors
+    /// As [`BackendError`] says.
+    pub async fn commit_and_enqueue(
+        &self,
+        change: &Change,
+        expected: Option<Revision>,
+        jobs: &[NewJob],
+    ) -> Result<Revision, BackendError> {
+        self.commit.commit_and_enqueue(change, expected, jobs).await
+    }
+}
+
+#[derive(Debug)]
+struct TwoSteps {
+    store: Arc<dyn Store>,
+    queue: Arc<dyn JobQueue>,
+}
+
+#[async_trait]
+impl CommitAndEnqueue for TwoSteps {
+    async fn commit_and_enqueue(
+        &self,
+        change: &Change,
+        expected: Option<Revision>,
+        jobs: &[NewJob],
+    ) -> Result<Revision, BackendError> {
+        let revision = self.store.commit(change, expected).await?;
+        if !jobs.is_empty() {
+            self.queue.enqueue(jobs).await?;
+        }
+        Ok(revision)
+    }
+
+    fn atomicity(&self) -> Atomicity {
+        Atomicity::TwoSteps
+    }
+}

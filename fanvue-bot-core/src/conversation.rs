@@ -1,0 +1,230 @@
+//! The state of one conversation: everything the next step depends on, in one value.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::entropy::Seed;
+use crate::id::{ConversationId, MessageId, TurnId};
+use crate::time::Timestamp;
+
+/// One creator's chat with one fan.
+///
+/// Small: what the fan is still owed and what is being done about it. The messages themselves are rows
+/// beside it. Pending effects are part of it, so after a crash the same state yields the same effects.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Conversation {
+    /// Whose chat with whom.
+    pub id: ConversationId,
+    /// Drawn once. Derives what must differ between conversations and stay the same within one, such as
+    /// the fence around a fan's words in the prompt.
+    pub seed: Seed,
+    /// The fan's messages that no reply covers yet, in order of arrival.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pending: Vec<PendingMessage>,
+    /// The turn that is being worked on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<Turn>,
+    /// The number of the newest turn.
+    #[serde(default)]
+    pub last_turn: TurnId,
+    /// When our last reply went out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_reply_at: Option<Timestamp>,
+    /// Until when a human has the conversation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused_until: Option<Timestamp>,
+    /// Whether the fan asked for no automatic answers.
+    #[serde(default)]
+    pub opted_out: bool,
+    /// Messages sent in the creator's name while one of ours was under way, of which it is not known
+    /// yet whether they are ours.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unattributed: Vec<Unattributed>,
+    /// The oldest message that the prompt still shows. Moves in large steps, so that the prompt's
+    /// beginning stays the same for many turns and providers can reuse it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history_from: Option<Timestamp>,
+}
+
+impl Conversation {
+    /// A conversation in which nothing has happened.
+    #[must_use]
+    pub const fn new(id: ConversationId, seed: Seed) -> Self {
+        Self {
+            id,
+            seed,
+            pending: Vec::new(),
+            turn: None,
+            last_turn: TurnId::new(0),
+            last_reply_at: None,
+            paused_until: None,
+            opted_out: false,
+            unattributed: Vec::new(),
+            history_from: None,
+        }
+    }
+
+    /// When this conversation must be looked at next, if nothing happens before; `None` if it waits for
+    /// nobody but people. Stores keep it in an indexed column, so that a wake-up that got lost can be found.
+    #[must_use]
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        match &self.turn {
+            Some(turn) => match &turn.phase {
+                Phase::Settling { until, .. } | Phase::Pacing { until, .. } => Some(*until),
+                Phase::Composing { since, .. } => Some(*since),
+                Phase::Sending { intent, .. } => Some(intent.valid_until),
+                Phase::Reconciling { next_check, .. } => Some(*next_check),
+                Phase::AwaitingApproval { .. } => None,
+            },
+            None if self.pending.is_empty() => None,
+            None => self.paused_until,
+        }
+    }
+}
+
+/// A fan's message that no reply covers yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "plain state, matched by tests and tools"
+)]
+pub struct PendingMessage {
+    /// Which.
+    pub id: MessageId,
+    /// When the fan sent it.
+    pub sent_at: Timestamp,
+    /// When it arrived here.
+    pub arrived_at: Timestamp,
+    /// Whether its words are known. If not, they are fetched before a reply is written.
+    pub fetched: bool,
+}
+
+/// A message sent in the creator's name that may be ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "plain state, matched by tests and tools"
+)]
+pub struct Unattributed {
+    /// Which.
+    pub id: MessageId,
+    /// When it was sent.
+    pub sent_at: Timestamp,
+}
+
+/// One answer in the making.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "plain state, matched by tests and tools"
+)]
+pub struct Turn {
+    /// Its number.
+    pub id: TurnId,
+    /// What its draws come from, so that it replays exactly.
+    pub seed: Seed,
+    /// Counts the drafts of this turn: one more whenever the fan writes again or a reply is written
+    /// anew. An outcome that belongs to an older draft is dropped.
+    pub draft: u32,
+    /// Where it stands.
+    pub phase: Phase,
+}
+
+/// Where a turn stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "phase", rename_all = "snake_case")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "every phase must be handled by whoever looks at one"
+)]
+pub enum Phase {
+    /// More messages may follow.
+    Settling {
+        /// Until when to wait.
+        until: Timestamp,
+        /// How far each further message may push `until`.
+        latest: Timestamp,
+    },
+    /// The model is to write the reply.
+    Composing {
+        /// Since when.
+        since: Timestamp,
+        /// Why the draft before this one was not good enough, if it is a second try.
+        repair: Option<Box<str>>,
+    },
+    /// The reply waits for an operator.
+    AwaitingApproval {
+        /// The reply.
+        reply: Reply,
+    },
+    /// The reply is held back; at `until` the chat is read once more and the reply is sent.
+    Pacing {
+        /// The reply.
+        reply: Reply,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// The intent to send is committed: the reply may be on its way.
+    Sending {
+        /// The reply.
+        reply: Reply,
+        /// The intent.
+        intent: SendIntent,
+    },
+    /// Nobody knows whether the reply went out; the chat is read to find out.
+    Reconciling {
+        /// The reply.
+        reply: Reply,
+        /// The intent.
+        intent: SendIntent,
+        /// When to read the chat next.
+        next_check: Timestamp,
+        /// How often the chat was read without finding it.
+        misses: u32,
+    },
+}
+
+/// A text to be sent. `Debug` shows its length and not its words.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Reply(Arc<str>);
+
+impl Reply {
+    /// A reply with this text.
+    #[must_use]
+    pub fn new(text: impl Into<Arc<str>>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text.
+    #[must_use]
+    pub const fn text(&self) -> &Arc<str> {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Reply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Reply({} bytes)", self.0.len())
+    }
+}
+
+/// What was committed before a send was tried, so that its outcome can be found out after a crash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "plain state, matched by tests and tools"
+)]
+pub struct SendIntent {
+    /// The messages that the reply answers.
+    pub answers: Vec<PendingMessage>,
+    /// The newest message of the chat when it was read just before: whatever the search finds must be
+    /// newer. By Fanvue's own clock, so that the difference to ours does not matter.
+    pub after: Option<Timestamp>,
+    /// When the intent was committed.
+    pub at: Timestamp,
+    /// The send is not begun after this, and its outcome is not searched for before.
+    pub valid_until: Timestamp,
+}

@@ -1,0 +1,85 @@
+//! Who the bot speaks as: data, written by the operator, never code.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// One version of a creator's persona.
+///
+/// The prompt renders it to the same bytes for every fan, so that model providers can cache it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Persona {
+    /// Counts the published versions.
+    pub version: u32,
+    /// The name the creator goes by.
+    pub name: String,
+    /// Who they are: facts the model may tell.
+    pub biography: String,
+    /// How they write: length, warmth, punctuation, emoji.
+    pub voice: String,
+    /// Real exchanges, one for each kind of situation. They shape the voice better than adjectives.
+    pub examples: Vec<Example>,
+    /// What to do, one line each.
+    pub dos: Vec<String>,
+    /// What not to do, one line each.
+    pub donts: Vec<String>,
+    /// What to talk about gladly, one line each.
+    pub topics: Vec<String>,
+    /// The language to write in, as a BCP 47 tag; `None` for the fan's.
+    pub language: Option<String>,
+    /// The creator's IANA time zone, such as `Europe/Berlin`.
+    pub time_zone: Option<String>,
+    /// Guidance by the fan's stage (`new`, `warm`, `regular`, `supporter`, `vip`).
+    pub stages: BTreeMap<String, String>,
+}
+
+impl Persona {
+    /// A persona of whom only the name is known.
+    #[must_use]
+    pub fn named(name: impl Into<String>) -> Self {
+        Self {
+            version: 1,
+            name: name.into(),
+            ..Self::default()
+        }
+    }
+
+    /// With this biography.
+    #[must_use]
+    pub fn biography(mut self, text: impl Into<String>) -> Self {
+        self.biography = text.into();
+        self
+    }
+
+    /// With this voice.
+    #[must_use]
+    pub fn voice(mut self, text: impl Into<String>) -> Self {
+        self.voice = text.into();
+        self
+    }
+
+    /// With one more example exchange.
+    #[must_use]
+    pub fn example(mut self, fan: impl Into<String>, reply: impl Into<String>) -> Self {
+        self.examples.push(Example {
+            fan: fan.into(),
+            reply: reply.into(),
+        });
+        self
+    }
+}
+
+/// One real exchange of the creator with a fan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "an exchange is exactly this pair"
+)]
+pub struct Example {
+    /// What the fan wrote.
+    pub fan: String,
+    /// What the creator answered.
+    pub reply: String,
+}
