@@ -35,6 +35,9 @@ pub struct Conversation {
     /// Until when a human has the conversation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused_until: Option<Timestamp>,
+    /// When a human last wrote in the creator's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_human_at: Option<Timestamp>,
     /// Whether the fan asked for no automatic answers.
     #[serde(default)]
     pub opted_out: bool,
@@ -60,6 +63,7 @@ impl Conversation {
             last_turn: TurnId::new(0),
             last_reply_at: None,
             paused_until: None,
+            last_human_at: None,
             opted_out: false,
             unattributed: Vec::new(),
             history_from: None,

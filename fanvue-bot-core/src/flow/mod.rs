@@ -1,0 +1,506 @@
+//! What to do next: the product itself, as one pure function.
+//!
+//! [`step`] takes the state of a conversation and something that happened, and gives the next state, the
+//! decisions that fell, and at most one thing to do. It reads no clock, draws no randomness and does no
+//! I/O, so tests and replays are exact, and a crash loses nothing: the committed state yields the same
+//! effect again.
+//!
+//! ```text
+//!            fan writes            settled             composed            chat read
+//!   (idle) ------------> Settling --------> Composing ---------> Pacing -----------> Sending
+//!      ^                    ^  fan writes again  |  |               |                  |   |
+//!      |                    +--------------------+--+---------------+     no definite  |   |
+//!      |                                         | draft mode               answer     v   |
+//!      |                                         v                             Reconciling |
+//!      |                                  AwaitingApproval                   found |  |    |
+//!      +---------------------------------------------------------------------------+  +-> Pacing (not found)
+//! ```
+
+mod inbound;
+mod operator;
+mod pace;
+mod sending;
+mod turn;
+
+use std::time::Duration;
+
+use crate::conversation::{Conversation, Phase, Reply, SendIntent, Turn};
+use crate::creator::{Creator, CreatorStatus, Mode};
+use crate::decision::{Decision, Outcome, Rule, WaitCause};
+use crate::entropy::Seed;
+use crate::id::{MessageId, TurnId};
+use crate::time::Timestamp;
+use std::sync::Arc;
+
+pub use self::operator::OperatorAction;
+
+/// What a step depends on besides the conversation.
+#[derive(Debug, Clone, Copy)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "callers build it; a new dependency must be seen"
+)]
+pub struct Context<'a> {
+    /// The time.
+    pub now: Timestamp,
+    /// What draws come from.
+    pub seed: Seed,
+    /// The tenant, with settings and persona.
+    pub creator: &'a Creator,
+    /// How sends are timed.
+    pub timing: Timing,
+}
+
+/// How a send and the search for its outcome are timed. A matter of the deployment, not of a creator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Timing {
+    /// A send is begun within this time of its committed intent, or not at all. Default: 5 s.
+    pub begin_within: Duration,
+    /// A send that was begun has ended, well or badly, within this time of its intent; after a crash the
+    /// outcome is not searched for before. At least `begin_within` plus the client's request timeout.
+    /// Default: 25 s.
+    pub settled_within: Duration,
+    /// The wait before the chat is first read after an unclear answer. Default: 1 s.
+    pub first_check: Duration,
+    /// The wait before it is read again when the reply was not found. Default: 8 s.
+    pub recheck: Duration,
+    /// After this many reads without finding it, the reply counts as not sent. Default: 2.
+    pub misses: u32,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            begin_within: Duration::from_secs(5),
+            settled_within: Duration::from_secs(25),
+            first_check: Duration::from_secs(1),
+            recheck: Duration::from_secs(8),
+            misses: 2,
+        }
+    }
+}
+
+impl Timing {
+    /// With these times for the send itself.
+    #[must_use]
+    pub const fn send(mut self, begin_within: Duration, settled_within: Duration) -> Self {
+        self.begin_within = begin_within;
+        self.settled_within = settled_within;
+        self
+    }
+
+    /// With these times for the search after an unclear answer.
+    #[must_use]
+    pub const fn search(mut self, first_check: Duration, recheck: Duration, misses: u32) -> Self {
+        self.first_check = first_check;
+        self.recheck = recheck;
+        self.misses = misses;
+        self
+    }
+}
+
+/// Which draft of which turn an outcome belongs to. One that belongs to an older draft is dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "a draft is exactly this pair")]
+pub struct DraftId {
+    /// The turn.
+    pub turn: TurnId,
+    /// The draft within the turn.
+    pub draft: u32,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Input {
+    /// The fan wrote. A message that is known already changes nothing.
+    FanMessage {
+        /// Which message.
+        id: MessageId,
+        /// When it was sent.
+        sent_at: Timestamp,
+        /// Whether its words are known.
+        fetched: bool,
+    },
+    /// A message went out in the creator's name: by hand, or one of ours that comes back.
+    CreatorMessage {
+        /// Which message.
+        id: MessageId,
+        /// When it was sent.
+        sent_at: Timestamp,
+        /// Its words, if known.
+        text: Option<Arc<str>>,
+    },
+    /// The fan deleted a message.
+    Deleted {
+        /// Which message.
+        id: MessageId,
+    },
+    /// The words of these messages are known now.
+    Fetched {
+        /// Which messages.
+        ids: Vec<MessageId>,
+    },
+    /// Time has passed.
+    Wake,
+    /// The model wrote a reply that passed the checks.
+    Composed {
+        /// Which draft.
+        draft: DraftId,
+        /// The reply.
+        reply: Reply,
+    },
+    /// The model wrote something that cannot be sent.
+    Unusable {
+        /// Which draft.
+        draft: DraftId,
+        /// What is wrong with it, in words for the model; never the text itself.
+        problem: Box<str>,
+    },
+    /// The chat was read just before sending, and everything in it is known here.
+    ChatRead {
+        /// Which draft.
+        draft: DraftId,
+        /// When the newest message of the chat was sent.
+        newest: Option<Timestamp>,
+    },
+    /// Fanvue has accepted the reply, or it was found in the chat.
+    Sent {
+        /// Which draft.
+        draft: DraftId,
+        /// The id it got.
+        message: MessageId,
+        /// When it was sent.
+        sent_at: Timestamp,
+    },
+    /// The reply was certainly not sent, and may be later.
+    NotSent {
+        /// Which draft.
+        draft: DraftId,
+    },
+    /// The reply was certainly not sent and never will be.
+    SendRefused {
+        /// Which draft.
+        draft: DraftId,
+        /// Why.
+        outcome: Outcome,
+    },
+    /// The reply may or may not have been sent.
+    SendUnclear {
+        /// Which draft.
+        draft: DraftId,
+    },
+    /// The chat was read and the reply is not in it.
+    NotFound {
+        /// Which draft.
+        draft: DraftId,
+    },
+    /// Whatever is being tried is given up.
+    GiveUp {
+        /// Why, in words for an operator.
+        cause: Box<str>,
+    },
+    /// An operator acts.
+    Operator(OperatorAction),
+}
+
+/// The one thing to do next. Its outcome comes back as an [`Input`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Effect {
+    /// Read the words of these messages from the API: [`Input::Fetched`] or [`Input::Deleted`].
+    Fetch {
+        /// Which messages.
+        messages: Vec<MessageId>,
+    },
+    /// Build the prompt, ask the model, check its text: [`Input::Composed`] or [`Input::Unusable`].
+    Compose {
+        /// Which draft.
+        draft: DraftId,
+        /// The turn's seed.
+        seed: Seed,
+        /// What was wrong with the draft before, if anything.
+        repair: Option<Box<str>>,
+    },
+    /// Read the chat; what is new in it comes first, then [`Input::ChatRead`].
+    ReadChat {
+        /// Which draft.
+        draft: DraftId,
+    },
+    /// Send the reply, now or not at all: [`Input::Sent`], [`Input::NotSent`], [`Input::SendRefused`] or
+    /// [`Input::SendUnclear`]. Only ever given in the step that enters [`Phase::Sending`].
+    Send {
+        /// Which draft.
+        draft: DraftId,
+        /// The reply.
+        reply: Reply,
+        /// Do not begin after this.
+        begin_by: Timestamp,
+    },
+    /// Look for the reply in the chat: [`Input::Sent`] or [`Input::NotFound`].
+    FindSent {
+        /// Which draft.
+        draft: DraftId,
+        /// The reply.
+        reply: Reply,
+        /// The intent, which tells from when on to look.
+        intent: SendIntent,
+    },
+}
+
+/// The outcome of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Transition {
+    /// The next state.
+    pub next: Conversation,
+    /// What became of the fan's messages.
+    pub decisions: Vec<(MessageId, Decision)>,
+    /// What to do next, after the state is committed.
+    pub effect: Option<Effect>,
+    /// The reply that is known to have gone out with this step: to be stored as a message of ours.
+    pub sent: Option<SentReply>,
+    /// Messages that turned out to be a human's: to be stored as such.
+    pub by_human: Vec<crate::conversation::Unattributed>,
+}
+
+/// A reply that went out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "plain data of a transition")]
+pub struct SentReply {
+    /// The id that Fanvue gave.
+    pub message: MessageId,
+    /// The text.
+    pub reply: Reply,
+    /// The turn.
+    pub turn: TurnId,
+    /// When it was sent.
+    pub sent_at: Timestamp,
+}
+
+/// What follows from `input` in `conversation`.
+///
+/// Total: every input is accepted in every state. One that does not fit the state, such as the outcome of
+/// an older draft, changes nothing, and the effect is the one that the state is waiting for.
+#[must_use]
+pub fn step(conversation: &Conversation, input: Input, context: &Context<'_>) -> Transition {
+    let mut step = Step {
+        next: conversation.clone(),
+        context: *context,
+        decisions: Vec::new(),
+        effect: None,
+        sent: None,
+        by_human: Vec::new(),
+    };
+    match input {
+        Input::FanMessage {
+            id,
+            sent_at,
+            fetched,
+        } => step.fan_message(id, sent_at, fetched),
+        Input::CreatorMessage { id, sent_at, text } => {
+            step.creator_message(id, sent_at, text.as_deref())
+        }
+        Input::Deleted { id } => step.deleted(id),
+        Input::Fetched { ids } => step.fetched(&ids),
+        Input::Wake => {}
+        Input::Composed { draft, reply } => step.composed(draft, reply),
+        Input::Unusable { draft, problem } => step.unusable(draft, problem),
+        Input::ChatRead { draft, newest } => step.chat_read(draft, newest),
+        Input::Sent {
+            draft,
+            message,
+            sent_at,
+        } => step.sent(draft, message, sent_at),
+        Input::NotSent { draft } => step.not_sent(draft),
+        Input::SendRefused { draft, outcome } => step.send_refused(draft, &outcome),
+        Input::SendUnclear { draft } => step.send_unclear(draft),
+        Input::NotFound { draft } => step.not_found(draft),
+        Input::GiveUp { cause } => step.give_up(&cause),
+        Input::Operator(action) => step.operator(action),
+    }
+    step.settle()
+}
+
+/// A step in the making.
+struct Step<'a> {
+    next: Conversation,
+    context: Context<'a>,
+    decisions: Vec<(MessageId, Decision)>,
+    effect: Option<Effect>,
+    sent: Option<SentReply>,
+    by_human: Vec<crate::conversation::Unattributed>,
+}
+
+impl Step<'_> {
+    fn now(&self) -> Timestamp {
+        self.context.now
+    }
+
+    fn decide(&mut self, message: MessageId, outcome: Outcome) {
+        self.decisions
+            .push((message, Decision::new(outcome, self.context.now)));
+    }
+
+    /// Decides all pending messages alike and forgets them.
+    fn conclude_pending(&mut self, outcome: &Outcome) {
+        for message in std::mem::take(&mut self.next.pending) {
+            self.decide(message.id, outcome.clone());
+        }
+    }
+
+    /// Decides all pending messages alike and keeps them.
+    fn mark_pending(&mut self, outcome: &Outcome) {
+        for index in 0..self.next.pending.len() {
+            let id = self.next.pending[index].id;
+            self.decide(id, outcome.clone());
+        }
+    }
+
+    /// Until when a human has the conversation, if they have it now.
+    fn pause(&self) -> Option<Timestamp> {
+        self.next
+            .paused_until
+            .filter(|until| *until > self.context.now)
+    }
+
+    /// Why no reply may be written now, whatever the fan says.
+    fn gate(&self) -> Option<Outcome> {
+        if self.next.opted_out {
+            return Some(Outcome::OptedOut);
+        }
+        let rule = if self.context.creator.status != CreatorStatus::Active {
+            Rule::CreatorInactive
+        } else if self.context.creator.settings.mode == Mode::Off {
+            Rule::ModeOff
+        } else {
+            return None;
+        };
+        Some(Outcome::Blocked { rule })
+    }
+
+    /// Whether a reply of ours may be on its way.
+    fn in_flight(&self) -> bool {
+        matches!(
+            self.next.turn,
+            Some(Turn {
+                phase: Phase::Sending { .. } | Phase::Reconciling { .. },
+                ..
+            })
+        )
+    }
+
+    /// The turn, if its current draft is `draft`.
+    fn current(&mut self, draft: DraftId) -> Option<&mut Turn> {
+        self.next
+            .turn
+            .as_mut()
+            .filter(|turn| turn.id == draft.turn && turn.draft == draft.draft)
+    }
+
+    /// Brings the state up to the present and finds what is to be done.
+    fn settle(mut self) -> Transition {
+        if self.effect.is_none() {
+            self.catch_up();
+            self.effect = self.due_effect();
+        }
+        Transition {
+            next: self.next,
+            decisions: last_of_each(self.decisions),
+            effect: self.effect,
+            sent: self.sent,
+            by_human: self.by_human,
+        }
+    }
+
+    /// Does what the passing of time does.
+    fn catch_up(&mut self) {
+        let now = self.now();
+        if self.next.paused_until.is_some_and(|until| until <= now) {
+            self.next.paused_until = None;
+        }
+        if self.in_flight() {
+            self.overdue_send();
+            return;
+        }
+        if let Some(outcome) = self.gate() {
+            self.next.turn = None;
+            self.conclude_pending(&outcome);
+            return;
+        }
+        if self.pause().is_some() {
+            return;
+        }
+        if self.next.turn.is_none() && !self.next.pending.is_empty() {
+            self.begin_turn();
+        }
+        if let Some(turn) = self.next.turn.as_mut()
+            && let Phase::Settling { until, .. } = turn.phase
+            && until <= now
+        {
+            turn.phase = Phase::Composing {
+                since: now,
+                repair: None,
+            };
+        }
+    }
+
+    /// What the state asks for, now.
+    fn due_effect(&self) -> Option<Effect> {
+        let now = self.now();
+        let turn = self.next.turn.as_ref()?;
+        let draft = DraftId {
+            turn: turn.id,
+            draft: turn.draft,
+        };
+        match &turn.phase {
+            Phase::Composing { repair, .. } => {
+                let messages: Vec<MessageId> = self
+                    .next
+                    .pending
+                    .iter()
+                    .filter(|m| !m.fetched)
+                    .map(|m| m.id)
+                    .collect();
+                Some(if messages.is_empty() {
+                    Effect::Compose {
+                        draft,
+                        seed: turn.seed,
+                        repair: repair.clone(),
+                    }
+                } else {
+                    Effect::Fetch { messages }
+                })
+            }
+            Phase::Pacing { until, .. } if *until <= now => Some(Effect::ReadChat { draft }),
+            Phase::Reconciling {
+                reply,
+                intent,
+                next_check,
+                ..
+            } if *next_check <= now => Some(Effect::FindSent {
+                draft,
+                reply: reply.clone(),
+                intent: intent.clone(),
+            }),
+            _ => None,
+        }
+    }
+
+    fn waiting(until: Timestamp, cause: WaitCause) -> Outcome {
+        Outcome::Waiting { until, cause }
+    }
+}
+
+/// Keeps the last decision on each message: only that one is stored.
+fn last_of_each(decisions: Vec<(MessageId, Decision)>) -> Vec<(MessageId, Decision)> {
+    let mut last: Vec<(MessageId, Decision)> = Vec::with_capacity(decisions.len());
+    for (id, decision) in decisions {
+        match last.iter_mut().find(|(known, _)| *known == id) {
+            Some(entry) => entry.1 = decision,
+            None => last.push((id, decision)),
+        }
+    }
+    last
+}

@@ -1,0 +1,72 @@
+//! What a person does about a conversation.
+
+use super::{DraftId, Step};
+use crate::conversation::{Phase, Reply};
+use crate::decision::{Outcome, Rule};
+use crate::time::Timestamp;
+
+/// What an operator does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OperatorAction {
+    /// Send the reply that waits for approval, as it is or as edited. One that was superseded meanwhile
+    /// is not sent.
+    Approve {
+        /// Which draft was read.
+        draft: DraftId,
+        /// The edited text, if any.
+        edited: Option<Reply>,
+    },
+    /// Drop the reply that waits for approval.
+    Reject {
+        /// Which draft was read.
+        draft: DraftId,
+    },
+    /// Keep the bot out until this time.
+    Pause {
+        /// Until when.
+        until: Timestamp,
+    },
+    /// Let the bot go on now.
+    Resume,
+    /// The fan wants no automatic answers.
+    OptOut,
+    /// The fan takes automatic answers again.
+    OptIn,
+}
+
+impl Step<'_> {
+    pub(super) fn operator(&mut self, action: OperatorAction) {
+        let now = self.now();
+        match action {
+            OperatorAction::Approve { draft, edited } => {
+                if let Some(turn) = self.current(draft)
+                    && let Phase::AwaitingApproval { reply } = &turn.phase
+                {
+                    let reply = edited.unwrap_or_else(|| reply.clone());
+                    turn.phase = Phase::Pacing { reply, until: now };
+                }
+            }
+            OperatorAction::Reject { draft } => {
+                if let Some(turn) = self.current(draft)
+                    && matches!(turn.phase, Phase::AwaitingApproval { .. })
+                {
+                    self.next.turn = None;
+                    self.conclude_pending(&Outcome::Blocked {
+                        rule: Rule::Rejected,
+                    });
+                }
+            }
+            OperatorAction::Pause { until } => {
+                self.next.paused_until = Some(until);
+                if self.pause().is_some() && !self.in_flight() {
+                    self.next.turn = None;
+                    self.mark_pending(&Outcome::PausedByHuman { until });
+                }
+            }
+            OperatorAction::Resume => self.next.paused_until = None,
+            OperatorAction::OptOut => self.next.opted_out = true,
+            OperatorAction::OptIn => self.next.opted_out = false,
+        }
+    }
+}

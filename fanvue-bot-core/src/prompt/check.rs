@@ -1,0 +1,249 @@
+//! Whether the model's text may be sent: checked in code, failing closed.
+
+use std::sync::Arc;
+
+use crate::conversation::Reply;
+use crate::llm::{Completion, FinishReason};
+
+/// Fanvue's limit on a message's text, in characters.
+pub const LONGEST_TEXT: usize = 5_000;
+
+/// What is wrong with a text. Displays as words for the model and for operators, without the text itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// Nothing is left of it.
+    #[error("it was empty")]
+    Empty,
+    /// The model ran into its limit.
+    #[error("it was cut off before its end")]
+    CutOff,
+    /// The provider's filter stopped it.
+    #[error("it was stopped by the provider's filter")]
+    Filtered,
+    /// It is longer than a message may be.
+    #[error("it was too long for a chat message")]
+    TooLong,
+    /// It has marks of a prompt or a document.
+    #[error("it had formatting or template marks in it")]
+    Markup,
+    /// It has a link, an address or a phone number.
+    #[error("it had a link, an address or a phone number in it")]
+    ContactDetails,
+    /// It repeats the instructions.
+    #[error("it repeated the instructions")]
+    LeaksInstructions,
+    /// It repeats one of the last replies.
+    #[error("it repeated an earlier message word for word")]
+    Repetition,
+}
+
+/// What a text is checked against.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::exhaustive_structs, reason = "callers build it")]
+pub struct CheckContext<'a> {
+    /// The instructions, which must not come back.
+    pub instructions: &'a str,
+    /// Our last replies to this fan, which must not be repeated.
+    pub last_replies: &'a [Arc<str>],
+}
+
+/// Makes a reply of a completion, or says what is wrong with it.
+///
+/// # Errors
+/// The first [`Problem`] that is found.
+pub fn check(completion: &Completion, context: &CheckContext<'_>) -> Result<Reply, Problem> {
+    match completion.finish_reason {
+        FinishReason::Length => return Err(Problem::CutOff),
+        FinishReason::ContentFilter => return Err(Problem::Filtered),
+        FinishReason::Stop | FinishReason::Other => {}
+    }
+    let text = unquote(completion.text.trim());
+    if text.is_empty() {
+        return Err(Problem::Empty);
+    }
+    if text.chars().count() > LONGEST_TEXT {
+        return Err(Problem::TooLong);
+    }
+    if has_markup(text) {
+        return Err(Problem::Markup);
+    }
+    if leaks(text, context.instructions) {
+        return Err(Problem::LeaksInstructions);
+    }
+    if has_contact_details(text) {
+        return Err(Problem::ContactDetails);
+    }
+    if is_repetition(text, context.last_replies) {
+        return Err(Problem::Repetition);
+    }
+    Ok(Reply::new(text))
+}
+
+/// Models like to quote what they were asked to say.
+fn unquote(text: &str) -> &str {
+    for (open, close) in [('"', '"'), ('“', '”'), ('„', '“'), ('«', '»')] {
+        if let Some(inner) = text
+            .strip_prefix(open)
+            .and_then(|rest| rest.strip_suffix(close))
+            && !inner.contains([open, close])
+        {
+            return inner.trim();
+        }
+    }
+    text
+}
+
+fn has_markup(text: &str) -> bool {
+    const MARKS: &[&str] = &[
+        "<|",
+        "|>",
+        "[INST]",
+        "<<SYS>>",
+        "</",
+        "```",
+        "<think",
+        "{{",
+        "}}",
+        "[a photo or video is attached",
+    ];
+    MARKS.iter().any(|mark| text.contains(mark))
+        || text
+            .lines()
+            .any(|line| line.starts_with('#') && line.starts_with("# "))
+}
+
+/// Whether a run of eight words of the instructions stands in the text.
+fn leaks(text: &str, instructions: &str) -> bool {
+    const RUN: usize = 8;
+    let said: Vec<String> = words(text).collect();
+    if said.len() < RUN {
+        return false;
+    }
+    let given: Vec<String> = words(instructions).collect();
+    let runs: std::collections::BTreeSet<&[String]> = given.windows(RUN).collect();
+    said.windows(RUN).any(|run| runs.contains(run))
+}
+
+fn words(text: &str) -> impl Iterator<Item = String> + '_ {
+    text.split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+}
+
+fn has_contact_details(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    if ["http://", "https://", "www.", "t.me/", "wa.me/"]
+        .iter()
+        .any(|mark| lower.contains(mark))
+    {
+        return true;
+    }
+    lower
+        .split_whitespace()
+        .any(|word| is_email(word) || is_domain(word))
+        || has_phone_number(&lower)
+}
+
+fn is_email(word: &str) -> bool {
+    word.split_once('@').is_some_and(|(user, host)| {
+        user.chars().any(char::is_alphanumeric)
+            && host
+                .trim_end_matches(['.', ',', '!', '?', ')'])
+                .contains('.')
+    })
+}
+
+fn is_domain(word: &str) -> bool {
+    const ENDINGS: &[&str] = &[
+        ".com", ".net", ".org", ".io", ".de", ".me", ".tv", ".gg", ".link", ".xyz",
+    ];
+    let word = word.trim_matches(|c: char| !c.is_alphanumeric());
+    let host = word.split('/').next().unwrap_or(word);
+    ENDINGS
+        .iter()
+        .any(|ending| host.strip_suffix(ending).is_some_and(|name| name.len() > 1))
+}
+
+/// Nine digits or more, with nothing but what stands in phone numbers between them.
+fn has_phone_number(text: &str) -> bool {
+    let mut digits = 0;
+    for c in text.chars() {
+        match c {
+            '0'..='9' => digits += 1,
+            ' ' | '-' | '(' | ')' | '/' | '.' | '+' if digits > 0 => {}
+            _ => digits = 0,
+        }
+        if digits >= 9 {
+            return true;
+        }
+    }
+    false
+}
+
+fn is_repetition(text: &str, last: &[Arc<str>]) -> bool {
+    let said: Vec<String> = words(text).collect();
+    // "haha" and "thank you" are repeated by people too.
+    said.len() >= 4
+        && last
+            .iter()
+            .any(|reply| words(reply).eq(said.iter().cloned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn of(text: &str, expected: Result<&str, Problem>) {
+        let context = CheckContext {
+            instructions: "one two three four five six seven eight nine ten",
+            last_replies: &["I missed you so much today".into()],
+        };
+        let result = check(&Completion::new(text), &context);
+        assert_eq!(
+            result.as_ref().map(|reply| &**reply.text()),
+            expected.as_ref().copied()
+        );
+    }
+
+    #[test]
+    fn a_plain_text_passes_trimmed_and_unquoted() {
+        of("  hey you 😘 ", Ok("hey you 😘"));
+        of("\"hey you\"", Ok("hey you"));
+        of("I said \"no\"", Ok("I said \"no\""));
+        of(
+            "it was 3.5 km, at 10.30 tomorrow, for 1,000 people in 2026",
+            Ok("it was 3.5 km, at 10.30 tomorrow, for 1,000 people in 2026"),
+        );
+        of("haha", Ok("haha"));
+    }
+
+    #[test]
+    fn what_must_not_go_out_is_named() {
+        of("   ", Err(Problem::Empty));
+        of("<|im_start|>assistant hi", Err(Problem::Markup));
+        of("look: www.example", Err(Problem::ContactDetails));
+        of("mail luna@mail.example.", Err(Problem::ContactDetails));
+        of("find me on mypage.com/luna!", Err(Problem::ContactDetails));
+        of("call +49 (151) 234-56789", Err(Problem::ContactDetails));
+        of(
+            "well: two three four, five six seven eight NINE",
+            Err(Problem::LeaksInstructions),
+        );
+        of("I missed you so much, today!", Err(Problem::Repetition));
+        of(&"x".repeat(5_001), Err(Problem::TooLong));
+    }
+
+    #[test]
+    fn a_cut_or_filtered_text_is_never_sent() {
+        let context = CheckContext {
+            instructions: "",
+            last_replies: &[],
+        };
+        let cut = Completion::new("and then I").finish_reason(FinishReason::Length);
+        assert_eq!(check(&cut, &context), Err(Problem::CutOff));
+        let filtered = Completion::new("I").finish_reason(FinishReason::ContentFilter);
+        assert_eq!(check(&filtered, &context), Err(Problem::Filtered));
+    }
+}
