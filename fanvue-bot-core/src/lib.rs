@@ -13,6 +13,7 @@ pub mod money;
 pub mod page;
 pub mod persona;
 pub mod queue;
+pub mod rate;
 pub mod retry;
 pub mod revision;
 pub mod secret;
