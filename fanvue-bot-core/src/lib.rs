@@ -15,6 +15,7 @@ pub mod page;
 pub mod persona;
 pub mod prompt;
 pub mod queue;
+pub mod rate;
 pub mod retry;
 pub mod revision;
 pub mod secret;

@@ -1,0 +1,535 @@
+//! A JSON reader that goes over the bytes once and hands out what it passes.
+//!
+//! Why not `serde_json`: reading a message event has to cost no more than its HMAC (about a microsecond),
+//! a value of an unexpected type must read as absent instead of failing the event, and half of a surrogate
+//! pair, which a text cut by a program may hold, must not lose the message. Tests hold this reader to
+//! `serde_json`'s verdict on which bytes are JSON.
+//!
+//! Strings that nobody asks for are not checked for UTF-8, and ill-formed UTF-8 in a wanted one reads as
+//! U+FFFD.
+
+use std::borrow::Cow;
+
+/// The bytes are not JSON, or nested deeper than [`MAX_DEPTH`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Malformed;
+
+type Result<T, E = Malformed> = std::result::Result<T, E>;
+
+/// How deep objects and arrays may nest; `serde_json`'s limit. One bit each in [`Reader::skip`].
+pub(super) const MAX_DEPTH: u32 = 128;
+
+/// A position in a JSON text.
+#[derive(Debug)]
+pub(super) struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    depth: u32,
+}
+
+/// A string as it stands between its quotes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RawStr<'a> {
+    bytes: &'a [u8],
+    escaped: bool,
+}
+
+impl<'a> RawStr<'a> {
+    /// The bytes, if they stand for themselves; every id, time and name of an enum does.
+    pub(super) const fn plain(self) -> Option<&'a [u8]> {
+        if self.escaped { None } else { Some(self.bytes) }
+    }
+
+    /// The text. U+0000, which databases do not store as text, and what is not Unicode read as U+FFFD.
+    pub(super) fn text(self) -> Cow<'a, str> {
+        if self.escaped {
+            Cow::Owned(unescape(self.bytes))
+        } else {
+            String::from_utf8_lossy(self.bytes)
+        }
+    }
+}
+
+impl<'a> Reader<'a> {
+    pub(super) const fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            at: 0,
+            depth: 0,
+        }
+    }
+
+    /// Nothing but white space is left.
+    pub(super) fn end(&mut self) -> Result<()> {
+        match self.peek() {
+            None => Ok(()),
+            Some(_) => Err(Malformed),
+        }
+    }
+
+    /// Reads an object, calling `member` with each key; `member` must read the value. Anything else is
+    /// passed over and answers false.
+    pub(super) fn object(
+        &mut self,
+        mut member: impl FnMut(&[u8], &mut Self) -> Result<()>,
+    ) -> Result<bool> {
+        if self.peek() != Some(b'{') {
+            self.skip()?;
+            return Ok(false);
+        }
+        self.at += 1;
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(Malformed);
+        }
+        if self.peek() == Some(b'}') {
+            self.at += 1;
+        } else {
+            loop {
+                let key = self.key()?;
+                match key.plain() {
+                    Some(key) => member(key, self)?,
+                    None => member(key.text().as_bytes(), self)?,
+                }
+                match self.peek() {
+                    Some(b',') => self.at += 1,
+                    Some(b'}') => {
+                        self.at += 1;
+                        break;
+                    }
+                    _ => return Err(Malformed),
+                }
+            }
+        }
+        self.depth -= 1;
+        Ok(true)
+    }
+
+    /// Reads an array, calling `element` at each; `element` must read the value. Anything else is passed
+    /// over.
+    pub(super) fn array(&mut self, mut element: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
+        if self.peek() != Some(b'[') {
+            return self.skip();
+        }
+        self.at += 1;
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(Malformed);
+        }
+        if self.peek() == Some(b']') {
+            self.at += 1;
+        } else {
+            loop {
+                element(self)?;
+                match self.peek() {
+                    Some(b',') => self.at += 1,
+                    Some(b']') => {
+                        self.at += 1;
+                        break;
+                    }
+                    _ => return Err(Malformed),
+                }
+            }
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// The string here; anything else is passed over.
+    pub(super) fn string(&mut self) -> Result<Option<RawStr<'a>>> {
+        if self.peek() == Some(b'"') {
+            self.at += 1;
+            self.string_rest().map(Some)
+        } else {
+            self.skip().map(|()| None)
+        }
+    }
+
+    /// `true` or `false`; anything else is passed over.
+    pub(super) fn boolean(&mut self) -> Result<Option<bool>> {
+        let first = self.peek();
+        self.skip()?;
+        Ok(match first {
+            Some(b't') => Some(true),
+            Some(b'f') => Some(false),
+            _ => None,
+        })
+    }
+
+    /// The digits of a number; anything else is passed over.
+    pub(super) fn number(&mut self) -> Result<Option<&'a [u8]>> {
+        match self.peek() {
+            Some(b'-' | b'0'..=b'9') => {
+                let start = self.at;
+                self.skip_number()?;
+                Ok(self.bytes.get(start..self.at))
+            }
+            _ => self.skip().map(|()| None),
+        }
+    }
+
+    /// Whether the value here is `null`; does not move past it.
+    pub(super) fn at_null(&mut self) -> bool {
+        self.peek() == Some(b'n')
+    }
+
+    /// Passes over one value of any kind, without recursion.
+    pub(super) fn skip(&mut self) -> Result<()> {
+        // One bit per open level, lowest is innermost: set for an object, clear for an array.
+        let mut kinds: u128 = 0;
+        let mut open: u32 = 0;
+        loop {
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    self.string_rest()?;
+                }
+                Some(b'-' | b'0'..=b'9') => self.skip_number()?,
+                Some(b't') => self.word(b"true")?,
+                Some(b'f') => self.word(b"false")?,
+                Some(b'n') => self.word(b"null")?,
+                Some(bracket @ (b'{' | b'[')) => {
+                    self.at += 1;
+                    let object = bracket == b'{';
+                    let close = if object { b'}' } else { b']' };
+                    if open + self.depth >= MAX_DEPTH {
+                        return Err(Malformed);
+                    }
+                    if self.peek() == Some(close) {
+                        self.at += 1;
+                    } else {
+                        kinds = (kinds << 1) | u128::from(object);
+                        open += 1;
+                        if object {
+                            self.key()?;
+                        }
+                        continue;
+                    }
+                }
+                _ => return Err(Malformed),
+            }
+            loop {
+                if open == 0 {
+                    return Ok(());
+                }
+                let object = kinds & 1 == 1;
+                match self.peek() {
+                    Some(b',') => {
+                        self.at += 1;
+                        if object {
+                            self.key()?;
+                        }
+                        break;
+                    }
+                    Some(b'}') if object => self.at += 1,
+                    Some(b']') if !object => self.at += 1,
+                    _ => return Err(Malformed),
+                }
+                kinds >>= 1;
+                open -= 1;
+            }
+        }
+    }
+
+    /// The next byte that is not white space.
+    #[inline]
+    fn peek(&mut self) -> Option<u8> {
+        loop {
+            match self.bytes.get(self.at).copied() {
+                Some(b' ' | b'\n' | b'\t' | b'\r') => self.at += 1,
+                other => return other,
+            }
+        }
+    }
+
+    fn key(&mut self) -> Result<RawStr<'a>> {
+        if self.peek() != Some(b'"') {
+            return Err(Malformed);
+        }
+        self.at += 1;
+        let key = self.string_rest()?;
+        if self.peek() != Some(b':') {
+            return Err(Malformed);
+        }
+        self.at += 1;
+        Ok(key)
+    }
+
+    /// The rest of a string whose opening quote is behind.
+    #[inline]
+    fn string_rest(&mut self) -> Result<RawStr<'a>> {
+        let start = self.at;
+        let mut escaped = false;
+        loop {
+            self.at += plain_prefix(self.bytes.get(self.at..).unwrap_or_default());
+            match self.bytes.get(self.at) {
+                Some(b'"') => {
+                    let bytes = self.bytes.get(start..self.at).ok_or(Malformed)?;
+                    self.at += 1;
+                    return Ok(RawStr { bytes, escaped });
+                }
+                Some(b'\\') => {
+                    escaped = true;
+                    let length = match self.bytes.get(self.at + 1) {
+                        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
+                        Some(b'u') => {
+                            let digits = self.bytes.get(self.at + 2..self.at + 6);
+                            if !digits.is_some_and(|d| d.iter().all(u8::is_ascii_hexdigit)) {
+                                return Err(Malformed);
+                            }
+                            6
+                        }
+                        _ => return Err(Malformed),
+                    };
+                    self.at += length;
+                }
+                // The end, or a bare control character.
+                _ => return Err(Malformed),
+            }
+        }
+    }
+
+    fn skip_number(&mut self) -> Result<()> {
+        if self.bytes.get(self.at) == Some(&b'-') {
+            self.at += 1;
+        }
+        match self.bytes.get(self.at) {
+            Some(b'0') => self.at += 1,
+            _ => self.digits()?,
+        }
+        if self.bytes.get(self.at) == Some(&b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if matches!(self.bytes.get(self.at), Some(b'e' | b'E')) {
+            self.at += 1;
+            if matches!(self.bytes.get(self.at), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    /// At least one digit.
+    fn digits(&mut self) -> Result<()> {
+        let start = self.at;
+        while self.bytes.get(self.at).is_some_and(u8::is_ascii_digit) {
+            self.at += 1;
+        }
+        if self.at == start {
+            Err(Malformed)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn word(&mut self, word: &[u8]) -> Result<()> {
+        let end = self.at + word.len();
+        if self.bytes.get(self.at..end) == Some(word) {
+            self.at = end;
+            Ok(())
+        } else {
+            Err(Malformed)
+        }
+    }
+}
+
+/// How many bytes from the start are neither a quote, a backslash nor a control character.
+#[inline]
+fn plain_prefix(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGHS: u64 = ONES << 7;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        // The high bit of each byte that matches; a borrow can only spoil bytes after the first match.
+        let quote = word ^ (ONES * 0x22);
+        let backslash = word ^ (ONES * 0x5c);
+        let found = (quote.wrapping_sub(ONES) & !quote)
+            | (backslash.wrapping_sub(ONES) & !backslash)
+            | (word.wrapping_sub(ONES * 0x20) & !word);
+        let found = found & HIGHS;
+        if found != 0 {
+            return index * 8 + usize::from(u8::try_from(found.trailing_zeros() / 8).unwrap_or(0));
+        }
+    }
+    let tail = rest
+        .iter()
+        .position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20)
+        .unwrap_or(rest.len());
+    words.len() * 8 + tail
+}
+
+/// Resolves the escapes of a string that [`Reader::string_rest`] accepted.
+#[cold]
+fn unescape(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some(at) = rest.iter().position(|&byte| byte == b'\\') {
+        let (plain, escape) = rest.split_at(at);
+        text.push_str(&String::from_utf8_lossy(plain));
+        let (c, length) = match escape.get(1) {
+            Some(b'b') => ('\u{8}', 2),
+            Some(b'f') => ('\u{c}', 2),
+            Some(b'n') => ('\n', 2),
+            Some(b'r') => ('\r', 2),
+            Some(b't') => ('\t', 2),
+            Some(b'u') => unescape_unicode(escape),
+            Some(&other) => (char::from(other), 2),
+            None => break,
+        };
+        text.push(c);
+        rest = escape.get(length..).unwrap_or_default();
+    }
+    text.push_str(&String::from_utf8_lossy(rest));
+    text
+}
+
+/// The character that starts with `\uXXXX`, and how many bytes it takes.
+fn unescape_unicode(escape: &[u8]) -> (char, usize) {
+    let first = code_unit(escape);
+    if let Some(high @ 0xD800..=0xDBFF) = first
+        && let Some(low @ 0xDC00..=0xDFFF) = escape.get(6..).and_then(code_unit)
+    {
+        let code = 0x1_0000 + ((high - 0xD800) << 10) + (low - 0xDC00);
+        return (
+            char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER),
+            12,
+        );
+    }
+    let c = first
+        .filter(|&code| code != 0)
+        .and_then(char::from_u32)
+        .unwrap_or(char::REPLACEMENT_CHARACTER);
+    (c, 6)
+}
+
+/// The code unit of `\uXXXX` at the start.
+fn code_unit(escape: &[u8]) -> Option<u32> {
+    let digits = escape.strip_prefix(b"\\u")?.get(..4)?;
+    digits.iter().try_fold(0, |unit, &digit| {
+        Some(unit * 16 + char::from(digit).to_digit(16)?)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn is_json(bytes: &[u8]) -> bool {
+        let mut reader = Reader::new(bytes);
+        reader.skip().and_then(|()| reader.end()).is_ok()
+    }
+
+    fn text_of(json: &str) -> String {
+        Reader::new(json.as_bytes())
+            .string()
+            .unwrap()
+            .unwrap()
+            .text()
+            .into_owned()
+    }
+
+    #[test]
+    fn escapes_read_as_what_they_stand_for() {
+        for (json, text) in [
+            (r#""plain""#, "plain"),
+            (r#""a\"b\\c\/d\n\r\t\b\f""#, "a\"b\\c/d\n\r\t\u{8}\u{c}"),
+            (r#""\u00e4\u20ac""#, "ä€"),
+            (r#""\ud83d\ude00!""#, "😀!"),
+            (r#""cut \ud83d""#, "cut \u{fffd}"),
+            (r#""\ude00\ud83d x""#, "\u{fffd}\u{fffd} x"),
+            (r#""\ud83dA""#, "\u{fffd}A"),
+            (r#""nul \u0000""#, "nul \u{fffd}"),
+            ("\"😀 raw\"", "😀 raw"),
+        ] {
+            assert_eq!(text_of(json), text, "{json}");
+        }
+    }
+
+    #[test]
+    fn depth_is_bounded_and_costs_no_stack() {
+        for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+            let nested = |depth| format!("{}1{}", open.repeat(depth), close.repeat(depth));
+            assert!(is_json(nested(128).as_bytes()));
+            assert!(!is_json(nested(129).as_bytes()));
+            assert!(!is_json(nested(1_000_000).as_bytes()));
+        }
+    }
+
+    /// Pieces that make near-JSON much more often than random bytes do.
+    fn near_json() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            prop::sample::select(vec![
+                "{",
+                "}",
+                "[",
+                "]",
+                ":",
+                ",",
+                "\"",
+                "\\",
+                "\"a\"",
+                "\"a\":",
+                "{\"a\":1}",
+                "[1,2]",
+                "null",
+                "true",
+                "false",
+                "nul",
+                "0",
+                "-1",
+                "01",
+                "1.5",
+                "1.",
+                "1e5",
+                "-",
+                "1E+2",
+                " ",
+                "\n",
+                "\\u00e4",
+                "\\ud83d",
+                "\"\\n\"",
+                "\u{1}",
+                "é",
+                "\"é😀\"",
+                "{}",
+                "[]",
+            ])
+            .prop_map(|text| text.as_bytes().to_vec()),
+            prop::collection::vec(any::<u8>(), 0..3),
+        ];
+        prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_are_json_exactly_when_serde_json_says_so(bytes in near_json()) {
+            // `RawValue`-like: syntax only. Numbers too large for a float are JSON all the same, and
+            // `IgnoredAny` neither converts numbers nor decodes strings.
+            let theirs = serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_ok();
+            prop_assert_eq!(is_json(&bytes), theirs);
+        }
+
+        #[test]
+        fn strings_read_as_serde_json_reads_them(text in "\\PC{0,60}", ascii in any::<bool>()) {
+            let mut json = serde_json::to_string(&text).unwrap();
+            if ascii {
+                json = json.chars().map(|c| if c.is_ascii() {
+                    c.to_string()
+                } else {
+                    c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect()
+                }).collect();
+            }
+            prop_assert_eq!(text_of(&json), text);
+        }
+
+        #[test]
+        fn the_fast_scan_finds_the_first_special_byte(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+            let slow = bytes.iter().position(|&b| b == b'"' || b == b'\\' || b < 0x20);
+            prop_assert_eq!(plain_prefix(&bytes), slow.unwrap_or(bytes.len()));
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! One signing secret, ready to hash with.
+
+use hmac::{Hmac, KeyInit, Mac as _};
+use sha2::Sha256;
+use subtle::{Choice, ConstantTimeEq};
+
+use super::VerifierError;
+use super::header::{Header, Mac};
+use crate::secret::Secret;
+
+/// The HMAC's state after its key went in: two blocks less to hash per request than from the secret.
+#[derive(Clone)]
+pub(super) struct Key(Hmac<Sha256>);
+
+impl Key {
+    pub(super) fn new(secret: &Secret) -> Result<Self, VerifierError> {
+        if secret.expose().is_empty() {
+            return Err(VerifierError::EmptySecret);
+        }
+        Hmac::new_from_slice(secret.expose())
+            .map(Self)
+            .map_err(|_| VerifierError::EmptySecret)
+    }
+
+    /// A key that proves nothing, for work whose result is thrown away.
+    pub(super) fn decoy() -> Self {
+        Self(Hmac::new(&Default::default()))
+    }
+
+    /// The signature of `parts` one after the other.
+    pub(super) fn sign(&self, parts: [&[u8]; 3]) -> Mac {
+        let mut hmac = self.0.clone();
+        for part in parts {
+            hmac.update(part);
+        }
+        hmac.finalize().into_bytes().into()
+    }
+
+    /// Whether one of the header's signatures is this key's for `body`. Compares all of them, each in
+    /// constant time.
+    pub(super) fn proves(&self, header: &Header<'_>, body: &[u8]) -> bool {
+        let expected = match header.signed {
+            Some(signed) => self.sign([signed.digits, b".", body]),
+            None => self.sign([b"", b"", body]),
+        };
+        header
+            .macs
+            .iter()
+            .fold(Choice::from(0), |found, mac| found | mac.ct_eq(&expected))
+            .into()
+    }
+}

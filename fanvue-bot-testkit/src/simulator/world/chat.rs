@@ -1,0 +1,695 @@
+//! Chats and every way of writing in one.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use super::World;
+use super::error::ApiError;
+use super::event::EventKind;
+use super::message::{AutomatedTrigger, FanMessage, Message, MessageKind, NewMessage, Origin};
+use super::time::Moment;
+
+/// A conversation of a creator with a fan. It has no id of its own: the pair is the id.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Chat {
+    /// When it was opened.
+    pub created_at: Moment,
+    /// Whether the creator muted it.
+    pub is_muted: bool,
+    /// The creator's own name for the fan, up to 30 characters.
+    pub nickname: Option<String>,
+    /// Every message, oldest first, deleted ones included.
+    pub messages: Vec<Message>,
+    /// How often `POST .../typing` was called with `true`.
+    pub typing_signals: u64,
+    /// How many of the fan's messages the creator has not read.
+    pub unread: u64,
+}
+
+impl Chat {
+    /// The messages that are listed, oldest first.
+    pub fn visible(&self) -> impl DoubleEndedIterator<Item = &Message> {
+        self.messages
+            .iter()
+            .filter(|message| message.deleted_at.is_none())
+    }
+
+    /// The newest message that is listed.
+    pub fn last(&self) -> Option<&Message> {
+        self.visible().next_back()
+    }
+
+    /// A listed message.
+    pub fn message(&self, uuid: Uuid) -> Option<&Message> {
+        self.visible().find(|message| message.uuid == uuid)
+    }
+}
+
+/// Changes to a chat: the body of `PATCH /chats/{fan}`.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ChatPatch {
+    /// Marks all of the fan's messages as read, or the newest as unread.
+    pub is_read: Option<bool>,
+    /// Mutes or unmutes.
+    pub is_muted: Option<bool>,
+    /// Sets the nickname; an inner `None` removes it.
+    pub nickname: Option<Option<String>>,
+}
+
+impl ChatPatch {
+    /// Marks the chat as read.
+    pub fn read() -> Self {
+        Self {
+            is_read: Some(true),
+            ..Self::default()
+        }
+    }
+}
+
+/// The largest text of a message, in characters.
+pub const MAX_TEXT: usize = 5000;
+/// The lowest price of a message, in cents.
+pub const MIN_PRICE: u64 = 300;
+/// The longest nickname, in characters.
+pub const MAX_NICKNAME: usize = 30;
+
+impl World {
+    /// The chat of a creator with a fan.
+    pub fn chat(&self, creator: Uuid, fan: Uuid) -> Option<&Chat> {
+        self.chats.get(&(creator, fan))
+    }
+
+    /// Every chat, by creator and fan.
+    pub fn chats(&self) -> impl Iterator<Item = (Uuid, Uuid, &Chat)> {
+        self.chats
+            .iter()
+            .map(|((creator, fan), chat)| (*creator, *fan, chat))
+    }
+
+    /// The chats of one creator, by fan.
+    pub fn chats_of(&self, creator: Uuid) -> impl Iterator<Item = (Uuid, &Chat)> {
+        self.chats
+            .range((creator, Uuid::nil())..=(creator, Uuid::max()))
+            .map(|((_, fan), chat)| (*fan, chat))
+    }
+
+    /// `POST /chats`: opens a chat. Opening one that exists changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// `Refused` if the fan cannot be contacted.
+    pub fn open_chat(&mut self, creator: Uuid, fan: Uuid, now: Moment) -> Result<(), ApiError> {
+        if !self.creators.contains_key(&creator) {
+            return Err(ApiError::not_found("Creator"));
+        }
+        if !self.is_contactable(creator, fan) {
+            return Err(ApiError::Refused("User cannot be contacted".to_owned()));
+        }
+        self.chat_entry(creator, fan, now);
+        Ok(())
+    }
+
+    /// The fan writes. Opens the chat if there is none, and marks what the creator wrote as read.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if either is unknown, `Validation` if there is neither text nor media.
+    pub fn fan_writes(
+        &mut self,
+        creator: Uuid,
+        fan: Uuid,
+        message: impl Into<FanMessage>,
+        now: Moment,
+    ) -> Result<Uuid, ApiError> {
+        let message = message.into();
+        self.check_pair(creator, fan)?;
+        if message.text.as_deref().is_none_or(str::is_empty) && message.media.is_empty() {
+            return Err(ApiError::invalid(
+                "text must not be empty when there is no media",
+            ));
+        }
+        let first = self
+            .chat(creator, fan)
+            .is_none_or(|chat| !chat.messages.iter().any(Message::from_fan));
+        let mut draft = self.draft(
+            Origin::Fan,
+            message.kind.unwrap_or(MessageKind::SingleRecipient),
+            now,
+        );
+        draft.text = message.text.filter(|text| !text.is_empty());
+        draft.media = message.media;
+        let uuid = self.store_from_fan(creator, fan, draft, now);
+        if first {
+            self.automate(creator, fan, AutomatedTrigger::FirstMessageReply, now);
+        }
+        Ok(uuid)
+    }
+
+    /// The fan tips `cents`, with an optional text: a message of type `TIP` and a payment.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if either is unknown.
+    pub fn fan_tips(
+        &mut self,
+        creator: Uuid,
+        fan: Uuid,
+        cents: u64,
+        text: Option<&str>,
+        now: Moment,
+    ) -> Result<Uuid, ApiError> {
+        self.check_pair(creator, fan)?;
+        let mut draft = self.draft(Origin::Fan, MessageKind::Tip, now);
+        draft.text = text.map(str::to_owned);
+        draft.price = Some(cents);
+        draft.purchased_at = Some(now);
+        let uuid = self.store_from_fan(creator, fan, draft, now);
+        self.pay(creator, fan, "tip", cents, Some(uuid), now);
+        Ok(uuid)
+    }
+
+    /// The fan unlocks a priced message.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if there is no such priced message, `Conflict` if it is unlocked already.
+    pub fn fan_purchases(
+        &mut self,
+        creator: Uuid,
+        fan: Uuid,
+        message: Uuid,
+        now: Moment,
+    ) -> Result<(), ApiError> {
+        let priced = self
+            .chats
+            .get_mut(&(creator, fan))
+            .and_then(|chat| chat.messages.iter_mut().find(|m| m.uuid == message))
+            .ok_or_else(|| ApiError::not_found("Message"))?;
+        let price = priced
+            .price
+            .ok_or_else(|| ApiError::not_found("Priced message"))?;
+        if priced.purchased_at.is_some() {
+            return Err(ApiError::Conflict("Message is unlocked already".to_owned()));
+        }
+        priced.purchased_at = Some(now);
+        let media = priced.media.clone();
+        for uuid in media {
+            if let Some(item) = self.media.get_mut(&uuid) {
+                item.purchased_by.insert(fan);
+            }
+        }
+        self.pay(creator, fan, "message", price, Some(message), now);
+        self.automate(creator, fan, AutomatedTrigger::NewPurchase, now);
+        Ok(())
+    }
+
+    /// `POST /chats/{fan}/message`: sends through the API.
+    ///
+    /// There is no idempotency key on Fanvue: every accepted call stores a message.
+    ///
+    /// # Errors
+    ///
+    /// `Validation` for a bad body, `Refused` if the fan cannot be contacted or the chat was
+    /// never opened, `NotFound` for an unknown creator.
+    pub fn send_message(
+        &mut self,
+        creator: Uuid,
+        fan: Uuid,
+        message: impl Into<NewMessage>,
+        now: Moment,
+    ) -> Result<Uuid, ApiError> {
+        let message = self.checked(creator, message.into())?;
+        if !self.is_contactable(creator, fan) {
+            return Err(ApiError::Refused(
+                "Invalid user: cannot be contacted".to_owned(),
+            ));
+        }
+        if self.chat(creator, fan).is_none() {
+            return Err(ApiError::Refused(
+                "Invalid user: there is no chat".to_owned(),
+            ));
+        }
+        Ok(self.write_as_creator(creator, fan, message, Origin::Api, None, now))
+    }
+
+    /// The creator, or a team member if `typed_by` names one, writes by hand in Fanvue's own
+    /// pages. `sentByUserId` is set: to the team member, or else to the creator.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send_message`](Self::send_message), but the chat is opened if there is none.
+    pub fn human_writes(
+        &mut self,
+        creator: Uuid,
+        fan: Uuid,
+        message: impl Into<NewMessage>,
+        typed_by: Option<Uuid>,
+        now: Moment,
+    ) -> Result<Uuid, ApiError> {
+        self.check_pair(creator, fan)?;
+        let message = self.checked(creator, message.into())?;
+        let by = typed_by.unwrap_or(creator);
+        self.chat_entry(creator, fan, now);
+        let uuid = self.write_as_creator(creator, fan, message, Origin::Human, Some(by), now);
+        self.read_chat(creator, fan, now);
+        Ok(uuid)
+    }
+
+    /// Fanvue's automation writes in the creator's name.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if either is unknown.
+    pub fn automated_message(
+        &mut self,
+        creator: Uuid,
+        fan: Uuid,
+        trigger: AutomatedTrigger,
+        text: &str,
+        now: Moment,
+    ) -> Result<Uuid, ApiError> {
+        self.check_pair(creator, fan)?;
+        let mut draft = self.draft(Origin::Automated, MessageKind::Automated(trigger), now);
+        draft.text = Some(text.to_owned());
+        Ok(self.store_from_creator(creator, fan, draft, now))
+    }
+
+    /// Sends the automated message of this trigger, if the creator switched it on.
+    pub(crate) fn automate(
+        &mut self,
+        creator: Uuid,
+        fan: Uuid,
+        trigger: AutomatedTrigger,
+        now: Moment,
+    ) {
+        let text = self
+            .creator(creator)
+            .and_then(|c| c.automated.get(&trigger))
+            .cloned();
+        if let Some(text) = text {
+            // Both were checked by the caller.
+            let _ = self.automated_message(creator, fan, trigger, &text, now);
+        }
+    }
+
+    /// The fan reads the chat: the creator's messages become read.
+    pub fn fan_reads(&mut self, creator: Uuid, fan: Uuid, now: Moment) {
+        if let Some(chat) = self.chats.get_mut(&(creator, fan)) {
+            let mut changed = false;
+            // Reading marks everything before it, so the first read message ends the walk.
+            let written = chat.messages.iter_mut().rev().filter(|m| !m.from_fan());
+            for message in written.take_while(|m| !m.is_read) {
+                message.is_read = true;
+                changed = true;
+            }
+            if changed {
+                self.emit(
+                    creator,
+                    fan,
+                    &EventKind::MessagesRead {
+                        by_creator: false,
+                        count: 0,
+                    },
+                    now,
+                );
+            }
+        }
+    }
+
+    /// The creator's side reads the chat, as listing with `markAsRead` does.
+    pub fn read_chat(&mut self, creator: Uuid, fan: Uuid, now: Moment) {
+        let Some(chat) = self.chats.get_mut(&(creator, fan)) else {
+            return;
+        };
+        let count = chat.unread;
+        if count == 0 {
+            return;
+        }
+        chat.unread = 0;
+        let written = chat.messages.iter_mut().rev().filter(|m| m.from_fan());
+        for message in written.take_while(|m| !m.is_read) {
+            message.is_read = true;
+        }
+        self.emit(
+            creator,
+            fan,
+            &EventKind::MessagesRead {
+                by_creator: true,
+                count,
+            },
+            now,
+        );
+    }
+
+    /// `PATCH /chats/{fan}`.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` without a chat, `Validation` for a nickname that is too long.
+    pub fn patch_chat(
+        &mut self,
+        creator: Uuid,
+        fan: Uuid,
+        patch: ChatPatch,
+        now: Moment,
+    ) -> Result<(), ApiError> {
+        if let Some(Some(nickname)) = &patch.nickname
+            && nickname.chars().count() > MAX_NICKNAME
+        {
+            return Err(ApiError::invalid("nickname must be at most 30 characters"));
+        }
+        let chat = self
+            .chats
+            .get_mut(&(creator, fan))
+            .ok_or_else(|| ApiError::not_found("Chat"))?;
+        if let Some(nickname) = patch.nickname {
+            chat.nickname = nickname.filter(|name| !name.is_empty());
+        }
+        let mute_changed = patch.is_muted.filter(|muted| *muted != chat.is_muted);
+        if let Some(muted) = patch.is_muted {
+            chat.is_muted = muted;
+        }
+        if patch.is_read == Some(false)
+            && chat.unread == 0
+            && let Some(message) = chat.messages.iter_mut().rev().find(|m| m.from_fan())
+        {
+            message.is_read = false;
+            chat.unread = 1;
+        }
+        if patch.is_read == Some(true) {
+            self.read_chat(creator, fan, now);
+        }
+        if let Some(muted) = mute_changed {
+            self.emit(creator, fan, &EventKind::MuteChanged { muted }, now);
+        }
+        Ok(())
+    }
+
+    /// `DELETE /chats/{fan}/messages/{message}`.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if there is no such message, `Refused` if it is not the creator's own, was sent
+    /// as a mass message, or was bought.
+    pub fn delete_message(
+        &mut self,
+        creator: Uuid,
+        fan: Uuid,
+        message: Uuid,
+        now: Moment,
+    ) -> Result<(), ApiError> {
+        let found = self
+            .chats
+            .get_mut(&(creator, fan))
+            .and_then(|chat| {
+                chat.messages
+                    .iter_mut()
+                    .find(|m| m.uuid == message && m.deleted_at.is_none())
+            })
+            .ok_or_else(|| ApiError::not_found("Message"))?;
+        if found.from_fan() || found.origin == Origin::Broadcast {
+            return Err(ApiError::Refused(
+                "Only own single messages can be deleted".to_owned(),
+            ));
+        }
+        if found.purchased_at.is_some() {
+            return Err(ApiError::Refused(
+                "A purchased message cannot be deleted".to_owned(),
+            ));
+        }
+        found.deleted_at = Some(now);
+        self.emit(creator, fan, &EventKind::MessageDeleted { message }, now);
+        Ok(())
+    }
+
+    /// Someone reacts to a message with an emoji.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if there is no such message.
+    pub fn react(
+        &mut self,
+        creator: Uuid,
+        fan: Uuid,
+        message: Uuid,
+        emoji: &str,
+        now: Moment,
+    ) -> Result<(), ApiError> {
+        self.chat(creator, fan)
+            .and_then(|chat| chat.message(message))
+            .ok_or_else(|| ApiError::not_found("Message"))?;
+        let kind = EventKind::Reaction {
+            message,
+            emoji: emoji.to_owned(),
+            actor: fan,
+        };
+        self.emit(creator, fan, &kind, now);
+        Ok(())
+    }
+
+    /// `POST /chats/{fan}/typing`.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` without a chat.
+    pub fn typing(&mut self, creator: Uuid, fan: Uuid, is_typing: bool) -> Result<(), ApiError> {
+        let chat = self
+            .chats
+            .get_mut(&(creator, fan))
+            .ok_or_else(|| ApiError::not_found("Chat"))?;
+        chat.typing_signals += u64::from(is_typing);
+        Ok(())
+    }
+
+    /// Fills in the template and checks what Fanvue checks.
+    pub(crate) fn checked(
+        &self,
+        creator: Uuid,
+        mut message: NewMessage,
+    ) -> Result<NewMessage, ApiError> {
+        let account = self
+            .creator(creator)
+            .ok_or_else(|| ApiError::not_found("Creator"))?;
+        if let Some(uuid) = message.template {
+            let template = account
+                .templates
+                .iter()
+                .find(|template| template.uuid == uuid)
+                .ok_or_else(|| ApiError::invalid("templateUuid must name a template"))?;
+            message.text = message.text.or_else(|| template.text.clone());
+            message.price = message.price.or(template.price);
+            if message.media.is_empty() {
+                message.media.clone_from(&template.media);
+            }
+        }
+        let mut errors = Vec::new();
+        match &message.text {
+            Some(text) if text.is_empty() => {
+                errors.push("text must be at least 1 character, leave it out instead".to_owned());
+            }
+            Some(text) if text.len() > MAX_TEXT && text.chars().count() > MAX_TEXT => {
+                errors.push("text must be at most 5000 characters".to_owned());
+            }
+            None if message.media.is_empty() => {
+                errors.push("text must be given when there is no media".to_owned());
+            }
+            _ => {}
+        }
+        if let Some(price) = message.price {
+            if price < MIN_PRICE {
+                errors.push("price must be at least 300".to_owned());
+            }
+            if message.media.is_empty() {
+                errors.push("price must not be given without mediaUuids".to_owned());
+            }
+        }
+        for uuid in message.media.iter().chain(&message.preview) {
+            let usable = self
+                .media
+                .get(uuid)
+                .is_some_and(|m| m.creator == creator && m.is_ready());
+            if !usable {
+                errors.push(format!(
+                    "mediaUuids must name own media that is ready: {uuid}"
+                ));
+            }
+        }
+        if errors.is_empty() {
+            Ok(message)
+        } else {
+            Err(ApiError::Validation(errors))
+        }
+    }
+
+    pub(crate) fn write_as_creator(
+        &mut self,
+        creator: Uuid,
+        fan: Uuid,
+        message: NewMessage,
+        origin: Origin,
+        typed_by: Option<Uuid>,
+        now: Moment,
+    ) -> Uuid {
+        let kind = if origin == Origin::Broadcast {
+            MessageKind::Broadcast
+        } else {
+            MessageKind::SingleRecipient
+        };
+        let mut draft = self.draft(origin, kind, now);
+        draft.text = message.text;
+        draft.media = message.media;
+        draft.price = message.price;
+        draft.preview = message.preview;
+        draft.sent_by_user = typed_by;
+        self.store_from_creator(creator, fan, draft, now)
+    }
+
+    fn draft(&mut self, origin: Origin, kind: MessageKind, now: Moment) -> Message {
+        Message {
+            uuid: self.rng.uuid(),
+            text: None,
+            kind,
+            origin,
+            sent_at: now,
+            media: Vec::new(),
+            preview: None,
+            price: None,
+            purchased_at: None,
+            sent_by_user: None,
+            is_read: false,
+            deleted_at: None,
+        }
+    }
+
+    fn store_from_fan(&mut self, creator: Uuid, fan: Uuid, draft: Message, now: Moment) -> Uuid {
+        let chat = self.chat_entry(creator, fan, now);
+        let written = chat.messages.iter_mut().rev().filter(|m| !m.from_fan());
+        for message in written.take_while(|m| !m.is_read) {
+            message.is_read = true;
+        }
+        let uuid = self.append(creator, fan, draft, now);
+        self.emit(
+            creator,
+            fan,
+            &EventKind::MessageReceived { message: uuid },
+            now,
+        );
+        uuid
+    }
+
+    fn store_from_creator(
+        &mut self,
+        creator: Uuid,
+        fan: Uuid,
+        draft: Message,
+        now: Moment,
+    ) -> Uuid {
+        let uuid = self.append(creator, fan, draft, now);
+        self.emit(creator, fan, &EventKind::MessageSent { message: uuid }, now);
+        uuid
+    }
+
+    fn append(&mut self, creator: Uuid, fan: Uuid, mut draft: Message, now: Moment) -> Uuid {
+        let uuid = draft.uuid;
+        let chat = self.chat_entry(creator, fan, now);
+        // Pages are cut by time, so no two messages of a chat may share a moment.
+        if let Some(last) = chat.messages.last() {
+            draft.sent_at = draft.sent_at.max(last.sent_at.plus(1));
+        }
+        chat.unread += u64::from(draft.from_fan());
+        chat.messages.push(draft);
+        self.stored += 1;
+        uuid
+    }
+
+    pub(crate) fn chat_entry(&mut self, creator: Uuid, fan: Uuid, now: Moment) -> &mut Chat {
+        self.relations.entry((creator, fan)).or_default();
+        self.chats.entry((creator, fan)).or_insert_with(|| Chat {
+            created_at: now,
+            is_muted: false,
+            nickname: None,
+            messages: Vec::new(),
+            typing_signals: 0,
+            unread: 0,
+        })
+    }
+}
+
+/// How often each text was sent through the API in answer to one message of a fan.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct SendCount {
+    /// The creator.
+    pub creator: Uuid,
+    /// The fan.
+    pub fan: Uuid,
+    /// The fan's newest message at the time; `None` if the fan had not written.
+    pub inbound: Option<Uuid>,
+    /// The words sent.
+    pub text: String,
+    /// How often.
+    pub count: u64,
+}
+
+impl World {
+    /// Every stored message, deleted ones included: creator, fan, message; oldest first in each
+    /// chat.
+    pub fn messages(&self) -> impl Iterator<Item = (Uuid, Uuid, &Message)> {
+        self.chats().flat_map(|(creator, fan, chat)| {
+            chat.messages
+                .iter()
+                .map(move |message| (creator, fan, message))
+        })
+    }
+
+    /// How many messages were ever stored.
+    pub const fn stored_messages(&self) -> u64 {
+        self.stored
+    }
+
+    /// API sends counted by chat, inbound message and text. A count above 1 means that a fan read
+    /// the same answer twice.
+    pub fn send_counts(&self) -> Vec<SendCount> {
+        let mut counts: BTreeMap<(Uuid, Uuid, Option<Uuid>, &str), u64> = BTreeMap::new();
+        for (creator, fan, chat) in self.chats() {
+            let mut inbound = None;
+            for message in &chat.messages {
+                match message.origin {
+                    Origin::Fan => inbound = Some(message.uuid),
+                    Origin::Api => {
+                        let text = message.text.as_deref().unwrap_or_default();
+                        *counts.entry((creator, fan, inbound, text)).or_default() += 1;
+                    }
+                    _ => {}
+                }
+            }
+        }
+        counts
+            .into_iter()
+            .map(|((creator, fan, inbound, text), count)| SendCount {
+                creator,
+                fan,
+                inbound,
+                text: text.to_owned(),
+                count,
+            })
+            .collect()
+    }
+
+    /// The chats whose newest message from a person is the fan's: creator, fan, message. What
+    /// Fanvue's automation sent does not count as an answer.
+    pub fn unanswered(&self) -> Vec<(Uuid, Uuid, Uuid)> {
+        self.chats()
+            .filter_map(|(creator, fan, chat)| {
+                let last = chat
+                    .visible()
+                    .rev()
+                    .find(|m| !matches!(m.origin, Origin::Automated | Origin::Broadcast))?;
+                last.from_fan().then_some((creator, fan, last.uuid))
+            })
+            .collect()
+    }
+}
