@@ -1,0 +1,189 @@
+//! A reply: history, prompt, model, check.
+
+use std::sync::Arc;
+
+use super::{Engine, Failure, Performed};
+use crate::client::Typing;
+use crate::conversation::Conversation;
+use crate::creator::Creator;
+use crate::entropy::Seed;
+use crate::flow::{DraftId, Input};
+use crate::id::ConversationId;
+use crate::llm::{Completion, LlmError};
+use crate::message::{Author, Message};
+use crate::page::PageRequest;
+use crate::prompt::check::{CheckContext, check};
+use crate::prompt::{self, HistoryCut, Memory, Prompt, PromptSource};
+
+/// A reply must not repeat any of this many replies before it.
+const NOT_AGAIN: usize = 5;
+
+impl Engine {
+    pub(super) async fn compose(
+        &self,
+        creator: &Creator,
+        conversation: &Conversation,
+        draft: DraftId,
+        seed: Seed,
+        repair: Option<&str>,
+    ) -> Result<Performed, Failure> {
+        let id = conversation.id;
+        if creator.settings.typing_signal {
+            self.show_typing(creator, id).await;
+        }
+        let request = PageRequest::first(creator.settings.history_limit);
+        let mut stored = self.backend().store().messages(id, &request).await?.items;
+        for pending in &conversation.pending {
+            // One that came very late may lie behind the newest ones.
+            if stored.iter().all(|message| message.id != pending.id)
+                && let Some(message) = self.backend().store().message(id, pending.id).await?
+            {
+                stored.push(message);
+            }
+        }
+        let (messages, unanswered) = unanswered_first(stored, conversation);
+        if unanswered == 0 {
+            // Nothing of what is pending is stored: the rows were erased.
+            return Err(Failure::final_words(
+                "the messages to be answered are no longer stored",
+            ));
+        }
+        let persona = self.rendered(creator);
+        let memory = Memory::default();
+        let source = PromptSource {
+            persona: &persona,
+            memory: &memory,
+            newest_first: &messages,
+            unanswered,
+            cut: HistoryCut(conversation.history_from),
+            now: self.now(),
+            prompt_tokens: creator
+                .settings
+                .prompt_tokens
+                .min(self.room_for_prompt(creator)),
+            reply_tokens: creator.settings.reply_tokens,
+            repair,
+        };
+        let (cut, result) = self.complete(creator, source, seed).await;
+        let input = match result {
+            Ok(completion) => self.checked(draft, &completion, &persona, &messages),
+            Err(LlmError::Refused) => Input::Unusable {
+                draft,
+                problem: "the model refused to answer".into(),
+            },
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Performed {
+            cut: Some(cut),
+            ..input.into()
+        })
+    }
+
+    /// Asks the model; a prompt that it finds too long is built once more, smaller.
+    async fn complete(
+        &self,
+        creator: &Creator,
+        mut source: PromptSource<'_>,
+        seed: Seed,
+    ) -> (HistoryCut, Result<Completion, LlmError>) {
+        let prompt = self.build(creator, &source, seed);
+        match self.shared.llm.complete(&prompt.request).await {
+            Err(LlmError::TooLong { limit }) => {
+                let room = limit.map_or(prompt.tokens / 2, |limit| {
+                    limit.saturating_sub(source.reply_tokens) / 10 * 8
+                });
+                source.prompt_tokens = room.min(prompt.tokens / 10 * 8);
+                let smaller = self.build(creator, &source, seed);
+                tracing::warn!(
+                    creator.id = %creator.id,
+                    from_tokens = prompt.tokens,
+                    to_tokens = smaller.tokens,
+                    "the prompt was too long for the model"
+                );
+                (
+                    smaller.cut,
+                    self.shared.llm.complete(&smaller.request).await,
+                )
+            }
+            result => (prompt.cut, result),
+        }
+    }
+
+    fn build(&self, creator: &Creator, source: &PromptSource<'_>, seed: Seed) -> Prompt {
+        let mut prompt = prompt::build(source, &*self.shared.counter);
+        prompt.request.creator = Some(creator.id);
+        prompt.request.seed = Some(seed.derive("model").value());
+        prompt
+    }
+
+    fn checked(
+        &self,
+        draft: DraftId,
+        completion: &Completion,
+        persona: &prompt::RenderedPersona,
+        newest_first: &[Message],
+    ) -> Input {
+        let last_replies: Vec<Arc<str>> = newest_first
+            .iter()
+            .filter(|message| message.author == Author::Bot)
+            .filter_map(|message| message.content.text.clone())
+            .take(NOT_AGAIN)
+            .collect();
+        let instructions = persona
+            .messages
+            .first()
+            .map_or("", |message| &message.content);
+        match check(
+            completion,
+            &CheckContext {
+                instructions,
+                last_replies: &last_replies,
+            },
+        ) {
+            Ok(reply) => Input::Composed { draft, reply },
+            Err(problem) => {
+                tracing::info!(problem = %problem, "a draft was not fit to be sent");
+                Input::Unusable {
+                    draft,
+                    problem: problem.to_string().into(),
+                }
+            }
+        }
+    }
+
+    fn room_for_prompt(&self, creator: &Creator) -> u32 {
+        self.shared
+            .llm
+            .capabilities()
+            .context_tokens
+            .saturating_sub(creator.settings.reply_tokens)
+    }
+
+    /// Best effort: nobody misses a signal that does not show.
+    async fn show_typing(&self, creator: &Creator, id: ConversationId) {
+        let Ok(auth) = self.shared.tokens.auth(creator).await else {
+            return;
+        };
+        if let Err(error) = self
+            .shared
+            .fanvue
+            .set_typing(&auth, id.fan, Typing::Started)
+            .await
+        {
+            tracing::debug!(creator.id = %creator.id, error = %error, "the typing signal was not shown");
+        }
+    }
+}
+
+/// The messages with those that are owed an answer in front, each part newest first, and how many they are.
+fn unanswered_first(stored: Vec<Message>, conversation: &Conversation) -> (Vec<Message>, usize) {
+    let (mut owed, rest): (Vec<Message>, Vec<Message>) = stored.into_iter().partition(|message| {
+        conversation
+            .pending
+            .iter()
+            .any(|pending| pending.id == message.id)
+    });
+    let unanswered = owed.len();
+    owed.extend(rest);
+    (owed, unanswered)
+}

@@ -1,0 +1,128 @@
+//! The send itself, whose intent is committed already.
+
+use super::{Engine, Failure, Performed};
+use crate::client::{Auth, ClientError, OutgoingMessage};
+use crate::conversation::Reply;
+use crate::creator::Creator;
+use crate::decision::{Outcome, Rule};
+use crate::flow::{DraftId, Input};
+use crate::id::{ConversationId, MessageId};
+use crate::oauth::TokenError;
+use crate::queue::FailureNote;
+use crate::retry::Retry;
+use crate::time::Timestamp;
+use std::sync::Arc;
+
+impl Engine {
+    /// Sends, now or not at all. Every failure is an outcome for the flow; none leaves the intent open.
+    pub(super) async fn send(
+        &self,
+        creator: &Creator,
+        id: ConversationId,
+        draft: DraftId,
+        reply: &Reply,
+        begin_by: Timestamp,
+    ) -> Performed {
+        let message = OutgoingMessage::text(Arc::clone(reply.text()));
+        let auth = match self.shared.tokens.auth(creator).await {
+            Ok(auth) => auth,
+            Err(error) => return not_sent(draft, error.into()),
+        };
+        match self.try_send(&auth, id, &message, begin_by).await {
+            // Not executed, so once more with a new token is no repetition.
+            Err(SendError::Client(ClientError::Unauthorized)) => {
+                match self.shared.tokens.renew(creator, &auth).await {
+                    Ok(auth) => outcome(
+                        draft,
+                        self.now(),
+                        self.try_send(&auth, id, &message, begin_by).await,
+                    ),
+                    Err(error) => not_sent(draft, error.into()),
+                }
+            }
+            result => outcome(draft, self.now(), result),
+        }
+    }
+
+    async fn try_send(
+        &self,
+        auth: &Auth,
+        id: ConversationId,
+        message: &OutgoingMessage,
+        begin_by: Timestamp,
+    ) -> Result<MessageId, SendError> {
+        // After this another worker may search for the outcome, and must not be overtaken by the send.
+        if self.now() > begin_by {
+            return Err(SendError::TooLate);
+        }
+        self.shared
+            .fanvue
+            .send_message(auth, id.fan, message)
+            .await
+            .map_err(SendError::Client)
+    }
+
+    /// Best effort: an unread mark that stays costs nobody anything.
+    pub(super) async fn mark_read(&self, creator: &Creator, id: ConversationId) {
+        let result: Result<(), Failure> = async {
+            let auth = self
+                .shared
+                .tokens
+                .auth(creator)
+                .await
+                .map_err(|error: TokenError| Failure::from(error))?;
+            self.shared.fanvue.mark_read(&auth, id.fan).await?;
+            Ok(())
+        }
+        .await;
+        if let Err(failure) = result {
+            tracing::debug!(creator.id = %creator.id, cause = %failure.note, "the chat could not be marked as read");
+        }
+    }
+}
+
+enum SendError {
+    TooLate,
+    Client(ClientError),
+}
+
+fn outcome(draft: DraftId, now: Timestamp, result: Result<MessageId, SendError>) -> Performed {
+    match result {
+        Ok(message) => Input::Sent {
+            draft,
+            message,
+            sent_at: now,
+        }
+        .into(),
+        Err(SendError::TooLate) => Input::NotSent { draft }.into(),
+        Err(SendError::Client(error)) => match error {
+            ClientError::NotContactable => Input::SendRefused {
+                draft,
+                outcome: Outcome::Blocked {
+                    rule: Rule::NotContactable,
+                },
+            }
+            .into(),
+            ClientError::OutcomeUnknown { .. } | ClientError::Malformed { .. } => {
+                tracing::warn!(error = %FailureNote::from_error(&error), "fanvue gave no definite answer to a send");
+                Input::SendUnclear { draft }.into()
+            }
+            error if error.retry() == Retry::Never => {
+                let cause = FailureNote::from_error(&error).as_str().into();
+                Input::SendRefused {
+                    draft,
+                    outcome: Outcome::Failed { cause },
+                }
+                .into()
+            }
+            error => not_sent(draft, error.into()),
+        },
+    }
+}
+
+fn not_sent(draft: DraftId, failure: Failure) -> Performed {
+    Performed {
+        failure: Some(failure),
+        ..Input::NotSent { draft }.into()
+    }
+}

@@ -1,0 +1,300 @@
+//! The loop that claims, renews and drains. Brings tokio, and is the one place of core that sleeps.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::engine::{Engine, EngineError, RunOutcome};
+use crate::id::JobId;
+use crate::queue::{Claim, ClaimedLane, FailureNote, JobQueue, QueueError, WorkerId};
+
+/// How a [`Worker`] works.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct WorkerOptions {
+    /// Names this process; unique among those that share a queue.
+    pub id: WorkerId,
+    /// How many lanes are worked on at once. Default: 64; a lane mostly waits for a model.
+    pub concurrency: usize,
+    /// How long a claim holds unless it is renewed: how long a dead worker's lanes wait. Default: 30 s.
+    pub lease: Duration,
+    /// How often to look for work that nothing announced. Default: 1 s.
+    pub poll: Duration,
+    /// How long a drain waits for what is being done before it hands the rest back. Default: 20 s.
+    pub drain: Duration,
+}
+
+impl WorkerOptions {
+    /// The defaults, for the process of this name.
+    #[must_use]
+    pub const fn new(id: WorkerId) -> Self {
+        Self {
+            id,
+            concurrency: 64,
+            lease: Duration::from_secs(30),
+            poll: Duration::from_secs(1),
+            drain: Duration::from_secs(20),
+        }
+    }
+
+    /// Working on this many lanes at once; at least one.
+    #[must_use]
+    pub fn concurrency(mut self, lanes: usize) -> Self {
+        self.concurrency = lanes.max(1);
+        self
+    }
+
+    /// Holding claims for this long.
+    #[must_use]
+    pub const fn lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self
+    }
+
+    /// Looking for unannounced work this often.
+    #[must_use]
+    pub const fn poll(mut self, poll: Duration) -> Self {
+        self.poll = poll;
+        self
+    }
+
+    /// Waiting this long in a drain.
+    #[must_use]
+    pub const fn drain(mut self, drain: Duration) -> Self {
+        self.drain = drain;
+        self
+    }
+}
+
+/// What a worker has done when it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct WorkerReport {
+    /// Lanes brought to rest.
+    pub done: u64,
+    /// Lanes that failed and come back.
+    pub retrying: u64,
+    /// Lanes given up.
+    pub given_up: u64,
+    /// Lanes lost to another worker, or whose end could not be stored; they come back by themselves.
+    pub lost: u64,
+    /// Lanes handed back by the drain.
+    pub handed_back: u64,
+}
+
+/// Works on a queue until it is told to stop.
+#[derive(Debug)]
+pub struct Worker {
+    engine: Engine,
+    options: WorkerOptions,
+}
+
+/// A lane in work: what is needed to renew it, drop it, or hand it back.
+#[derive(Debug)]
+struct InWork {
+    claims: Vec<Claim>,
+    task: AbortHandle,
+}
+
+type Finished = (JobId, Result<RunOutcome, EngineError>);
+
+impl Worker {
+    /// A worker for `engine`.
+    #[must_use]
+    pub const fn new(engine: Engine, options: WorkerOptions) -> Self {
+        Self { engine, options }
+    }
+
+    /// Works until `shutdown` resolves; then claims nothing more, finishes what it can within the drain
+    /// time, and hands the rest back. Nothing is dropped: what is handed back goes on where it stood.
+    ///
+    /// Dropping the future stops at once; the lanes then come back when their leases lapse.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> WorkerReport {
+        let Self { engine, options } = self;
+        let queue = Arc::clone(engine.backend().queue());
+        let mut state = Running {
+            report: WorkerReport::default(),
+            lanes: BTreeMap::new(),
+            tasks: JoinSet::new(),
+        };
+        let mut renew = tokio::time::interval(options.lease / 3);
+        renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut trouble = Duration::ZERO;
+        tokio::pin!(shutdown);
+
+        tracing::info!(worker.id = %options.id, concurrency = options.concurrency, "worker started");
+        loop {
+            let free = options.concurrency.saturating_sub(state.lanes.len());
+            let mut claimed = 0;
+            if free > 0 && trouble.is_zero() {
+                match queue
+                    .claim(&options.id, free, engine.now(), options.lease)
+                    .await
+                {
+                    Ok(lanes) => {
+                        claimed = lanes.len();
+                        for lane in lanes {
+                            state.start(&engine, lane);
+                        }
+                    }
+                    Err(error) => trouble = put_off(&options.id, &error, options.poll),
+                }
+            }
+            if claimed > 0 && claimed == free {
+                // All hands are full; go on when one is free.
+            } else if claimed > 0 {
+                // There may be more by now.
+                tokio::task::yield_now().await;
+            }
+            let idle = claimed == 0 || claimed == free;
+            tokio::select! {
+                biased;
+                () = &mut shutdown => break,
+                _ = renew.tick() => state.renew(&*queue, &engine, &options).await,
+                Some(finished) = state.tasks.join_next_with_id(), if !state.tasks.is_empty() => state.finish(finished),
+                () = wait(&*queue, free > claimed, trouble, options.poll), if idle => trouble = Duration::ZERO,
+                () = std::future::ready(()), if !idle => {}
+            }
+        }
+        state.drain(&*queue, &engine, &options, renew).await;
+        tracing::info!(worker.id = %options.id, report = ?state.report, "worker stopped");
+        state.report
+    }
+}
+
+/// Until a claim may find work: announced, or after the poll time. With no hand free, for ever.
+async fn wait(queue: &dyn JobQueue, hands_free: bool, trouble: Duration, poll: Duration) {
+    if !hands_free {
+        std::future::pending().await
+    }
+    if trouble.is_zero() {
+        // An error of `ready` is an error of the next claim, which reports it.
+        let announced = async {
+            if queue.ready().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        let _elapsed = tokio::time::timeout(poll, announced).await;
+    } else {
+        tokio::time::sleep(trouble).await;
+    }
+}
+
+fn put_off(worker: &WorkerId, error: &QueueError, poll: Duration) -> Duration {
+    tracing::error!(worker.id = %worker, error = %FailureNote::from_error(error), "no jobs could be claimed");
+    poll
+}
+
+#[derive(Debug)]
+struct Running {
+    report: WorkerReport,
+    lanes: BTreeMap<JobId, InWork>,
+    tasks: JoinSet<Finished>,
+}
+
+impl Running {
+    fn start(&mut self, engine: &Engine, lane: ClaimedLane) {
+        let Some(first) = lane.jobs.first().map(|job| job.claim.job) else {
+            return;
+        };
+        let claims = lane.jobs.iter().map(|job| job.claim.duplicate()).collect();
+        let engine = engine.clone();
+        let task = self
+            .tasks
+            .spawn(async move { (first, engine.run(lane).await) });
+        self.lanes.insert(first, InWork { claims, task });
+    }
+
+    fn finish(&mut self, finished: Result<(tokio::task::Id, Finished), tokio::task::JoinError>) {
+        match finished {
+            Ok((_, (lane, outcome))) => {
+                self.lanes.remove(&lane);
+                match outcome {
+                    Ok(RunOutcome::Done { .. }) => self.report.done += 1,
+                    Ok(RunOutcome::Retrying { .. }) => self.report.retrying += 1,
+                    Ok(RunOutcome::GaveUp { .. }) => self.report.given_up += 1,
+                    Err(error) => {
+                        self.report.lost += 1;
+                        tracing::warn!(error = %FailureNote::from_error(&error), "a lane's jobs could not be ended and come back");
+                    }
+                }
+            }
+            Err(error) => {
+                self.lanes.retain(|_, lane| lane.task.id() != error.id());
+                self.report.lost += 1;
+                if error.is_panic() {
+                    tracing::error!("a lane panicked and comes back when its lease lapses");
+                }
+            }
+        }
+    }
+
+    /// Renews all leases with one call, and drops the lanes that were lost.
+    async fn renew(&mut self, queue: &dyn JobQueue, engine: &Engine, options: &WorkerOptions) {
+        let claims: Vec<Claim> = self
+            .lanes
+            .values()
+            .flat_map(|lane| lane.claims.iter().map(Claim::duplicate))
+            .collect();
+        if claims.is_empty() {
+            return;
+        }
+        match queue.extend(&claims, engine.now(), options.lease).await {
+            Ok(held) => {
+                for (first, lane) in &self.lanes {
+                    // A lane that is just ending has fewer jobs than it began with; only a lane of
+                    // which nothing is held is lost.
+                    if lane
+                        .claims
+                        .iter()
+                        .all(|claim| held.iter().all(|held| held.job != claim.job))
+                        && !lane.task.is_finished()
+                    {
+                        tracing::warn!(job.id = %first, "a lane was lost to another worker");
+                        lane.task.abort();
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::error!(error = %FailureNote::from_error(&error), "leases could not be renewed");
+            }
+        }
+    }
+
+    async fn drain(
+        &mut self,
+        queue: &dyn JobQueue,
+        engine: &Engine,
+        options: &WorkerOptions,
+        mut renew: tokio::time::Interval,
+    ) {
+        let deadline = Instant::now() + options.drain;
+        while !self.tasks.is_empty() {
+            tokio::select! {
+                Some(finished) = self.tasks.join_next_with_id() => self.finish(finished),
+                _ = renew.tick() => self.renew(queue, engine, options).await,
+                () = tokio::time::sleep_until(deadline) => break,
+            }
+        }
+        self.tasks.abort_all();
+        while let Some(finished) = self.tasks.join_next_with_id().await {
+            if finished.is_ok() {
+                self.finish(finished);
+            }
+        }
+        let note = FailureNote::new("handed back by a worker that stopped");
+        for lane in std::mem::take(&mut self.lanes).into_values() {
+            self.report.handed_back += 1;
+            for claim in lane.claims {
+                // What cannot be handed back comes back when its lease lapses.
+                if let Err(error) = queue.reschedule(claim, engine.now(), &note).await {
+                    tracing::debug!(error = %FailureNote::from_error(&error), "a job was not handed back");
+                }
+            }
+        }
+    }
+}
