@@ -8,6 +8,7 @@ pub mod decision;
 pub mod entropy;
 pub mod id;
 pub mod llm;
+pub mod memory;
 pub mod message;
 pub mod money;
 pub mod page;
