@@ -11,6 +11,7 @@ pub mod flow;
 pub mod id;
 pub mod intake;
 pub mod llm;
+pub mod memory;
 pub mod message;
 pub mod money;
 pub mod oauth;

@@ -285,14 +285,11 @@ fn uuids(reader: &mut Reader<'_>) -> Result<Vec<Uuid>> {
 }
 
 pub(super) fn uuid(raw: RawStr<'_>) -> Option<Uuid> {
-    match raw.plain() {
-        Some(bytes) => Uuid::try_parse_ascii(bytes).ok(),
-        None => Uuid::try_parse(&raw.text()).ok(),
-    }
+    Uuid::try_parse_ascii(&raw.bytes()).ok()
 }
 
 pub(super) fn time(raw: RawStr<'_>) -> Option<Timestamp> {
-    super::rfc3339::parse(raw.text().as_bytes())
+    super::rfc3339::parse(&raw.bytes())
 }
 
 /// Cents from `500` and `500.0` alike; a fraction of a cent rounds.

@@ -26,12 +26,12 @@ impl EventKey {
         &self.0
     }
 
-    pub(super) fn of_envelope(name: &str, id: &str) -> Self {
+    pub(super) fn of_envelope(name: &[u8], id: &[u8]) -> Self {
         Self::of_parts("id", name, id)
     }
 
     pub(super) fn of_header(label: &str, id: &str) -> Self {
-        Self::of_parts("header", label, id)
+        Self::of_parts("header", label.as_bytes(), id.as_bytes())
     }
 
     pub(super) fn of_message(account: AccountId, message: MessageId) -> Self {
@@ -42,15 +42,9 @@ impl EventKey {
         Self(format!("body:{}", Hex(&Sha256::digest(body))).into())
     }
 
-    /// `what:name/id`, or a hash of the two where they could be read in two ways or are too long.
-    fn of_parts(what: &str, name: &str, id: &str) -> Self {
-        let tame = |text: &str, longest| {
-            text.len() <= longest
-                && text
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b':'))
-        };
-        if tame(name, 64) && tame(id, 120) {
+    /// `what:name/id`, or a hash of the three where that could be read in two ways or is too long.
+    fn of_parts(what: &str, name: &[u8], id: &[u8]) -> Self {
+        if let (Some(name), Some(id)) = (tame(name, 64), tame(id, 120)) {
             let mut key = String::with_capacity(what.len() + name.len() + id.len() + 2);
             for part in [what, ":", name, "/", id] {
                 key.push_str(part);
@@ -58,7 +52,7 @@ impl EventKey {
             return Self(key.into());
         }
         let mut hash = Sha256::new();
-        for part in [what, name, id] {
+        for part in [what.as_bytes(), name, id] {
             hash.update(part.len().to_string());
             hash.update(b":");
             hash.update(part);
@@ -79,6 +73,17 @@ impl fmt::Debug for EventKey {
     }
 }
 
+/// The text, if it is short and of printable ASCII without a slash.
+fn tame(text: &[u8], longest: usize) -> Option<&str> {
+    let wild = text.iter().fold(false, |wild, &b| {
+        wild | !(0x21..=0x7e).contains(&b) | (b == b'/')
+    });
+    if wild || text.len() > longest {
+        return None;
+    }
+    std::str::from_utf8(text).ok()
+}
+
 struct Hex<'a>(&'a [u8]);
 
 impl fmt::Display for Hex<'_> {
@@ -95,14 +100,14 @@ mod tests {
     fn parts_that_could_be_confused_make_different_keys() {
         let long = "x".repeat(5_000);
         let keys = [
-            EventKey::of_envelope("a", "b/c"),
-            EventKey::of_envelope("a/b", "c"),
-            EventKey::of_envelope("a", "b"),
-            EventKey::of_envelope("", "a/b"),
+            EventKey::of_envelope(b"a", b"b/c"),
+            EventKey::of_envelope(b"a/b", b"c"),
+            EventKey::of_envelope(b"a", b"b"),
+            EventKey::of_envelope(b"", b"a/b"),
             EventKey::of_header("a", "b"),
             EventKey::of_header("a", "b/c"),
-            EventKey::of_envelope("a", &long),
-            EventKey::of_envelope("a", "\u{0}\n😀"),
+            EventKey::of_envelope(b"a", long.as_bytes()),
+            EventKey::of_envelope(b"a", "\u{0}\n😀".as_bytes()),
             EventKey::of_body(b"a/b"),
         ];
         for (index, key) in keys.iter().enumerate() {

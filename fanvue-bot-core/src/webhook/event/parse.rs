@@ -31,10 +31,12 @@ pub(in crate::webhook) fn parse(bytes: &[u8], hints: &Hints<'_>) -> Result<Event
 }
 
 fn envelope(bytes: &[u8], body: &Body<'_>, at: Option<Timestamp>) -> Result<Event> {
-    let name = body.name.map_or(Cow::Borrowed(UNRECOGNIZED), RawStr::text);
+    let name = body
+        .name
+        .map_or(Cow::Borrowed(UNRECOGNIZED.as_bytes()), RawStr::bytes);
     let account = match body.account()? {
         Some(account) => account,
-        None if name.starts_with("creator.") => {
+        None if name.starts_with(b"creator.") => {
             return Err(ParseEventError::Missing {
                 field: "data.creator.uuid",
             });
@@ -43,12 +45,10 @@ fn envelope(bytes: &[u8], body: &Body<'_>, at: Option<Timestamp>) -> Result<Even
     };
     let kind = match &body.data {
         Some(data) => kind_of_data(&name, data, account, at)?,
-        None => EventKind::Other {
-            name: name.as_ref().into(),
-        },
+        None => other(&name),
     };
     let key = match body.id {
-        Some(id) if name != "creator.message.read" => EventKey::of_envelope(&name, &id.text()),
+        Some(id) if *name != *b"creator.message.read" => EventKey::of_envelope(&name, &id.bytes()),
         _ => EventKey::of_body(bytes),
     };
     Ok(Event {
@@ -60,7 +60,7 @@ fn envelope(bytes: &[u8], body: &Body<'_>, at: Option<Timestamp>) -> Result<Even
 }
 
 fn kind_of_data(
-    name: &str,
+    name: &[u8],
     data: &Data<'_>,
     account: AccountId,
     at: Option<Timestamp>,
@@ -69,13 +69,13 @@ fn kind_of_data(
     let created_at = data.created_at.and_then(wire::time);
     let subscription = |change| EventKind::Subscription(subscription_of(data, change, payer(data)));
     Ok(match name {
-        "creator.message.received" | "creator.message.sent" => {
+        b"creator.message.received" | b"creator.message.sent" => {
             let event = message_of_data(data, created_at.or(at))?;
             // `sender` says who wrote it; the event's name only where `sender` does not.
-            let by_fan = match data.sender.map(RawStr::text).as_deref() {
-                Some("fan") => true,
-                Some("creator") => false,
-                _ => name == "creator.message.received",
+            let by_fan = match data.sender.map(RawStr::bytes).as_deref() {
+                Some(b"fan") => true,
+                Some(b"creator") => false,
+                _ => name == b"creator.message.received",
             };
             if by_fan {
                 EventKind::MessageReceived(event)
@@ -83,17 +83,17 @@ fn kind_of_data(
                 EventKind::MessageSent(event)
             }
         }
-        "creator.message.deleted" => EventKind::MessageDeleted(MessageDeleted {
+        b"creator.message.deleted" => EventKind::MessageDeleted(MessageDeleted {
             fan: required_fan(&data.fan, "data.fan.uuid")?,
             message: required(data.uuid, "data.uuid").map(MessageId::from_uuid)?,
             deleted_at: happened_at.or(at),
         }),
-        "creator.message.read" => EventKind::MessageRead(MessageRead {
+        b"creator.message.read" => EventKind::MessageRead(MessageRead {
             fan: fan(&data.fan),
             unread: data.unread.and_then(wire::count),
             read: None,
         }),
-        "creator.message.reaction" => EventKind::Reaction(Reaction {
+        b"creator.message.reaction" => EventKind::Reaction(Reaction {
             message: optional(data.message_uuid).map(MessageId::from_uuid),
             fan: fan(if data.other.present {
                 &data.other
@@ -103,24 +103,24 @@ fn kind_of_data(
             .filter(|actor| actor.id.as_uuid() != account.as_uuid()),
             emoji: data.word.map(boxed),
         }),
-        "creator.fan.presence_changed" | "creator.fan.status_changed" => {
+        b"creator.fan.presence_changed" | b"creator.fan.status_changed" => {
             EventKind::FanStatus(FanStatus {
                 fan: fan(&data.fan),
                 state: FanState::from_wire(&data.word.map(RawStr::text).unwrap_or_default()),
                 changed_at: happened_at.or(at),
             })
         }
-        "creator.follow.created" => EventKind::Follow(Follow {
+        b"creator.follow.created" => EventKind::Follow(Follow {
             fan: fan(&data.other).or_else(|| fan(&data.fan)),
             followed_at: created_at.or(at),
         }),
-        "creator.subscription.activated" => subscription(SubscriptionChange::Activated),
-        "creator.subscription.renewed" => subscription(SubscriptionChange::Renewed),
-        "creator.subscription.deactivated" => subscription(SubscriptionChange::Deactivated),
-        "creator.subscription.cancel_at_period_end_changed" => {
+        b"creator.subscription.activated" => subscription(SubscriptionChange::Activated),
+        b"creator.subscription.renewed" => subscription(SubscriptionChange::Renewed),
+        b"creator.subscription.deactivated" => subscription(SubscriptionChange::Deactivated),
+        b"creator.subscription.cancel_at_period_end_changed" => {
             subscription(SubscriptionChange::CancelAtPeriodEndChanged)
         }
-        "creator.payment.succeeded" => EventKind::Payment(Payment {
+        b"creator.payment.succeeded" => EventKind::Payment(Payment {
             source: PaymentSource::from_wire(
                 &data.money.source.map(RawStr::text).unwrap_or_default(),
             ),
@@ -133,11 +133,17 @@ fn kind_of_data(
             post: optional(data.post_uuid),
             paid_at: happened_at.or(created_at).or(at),
         }),
-        "creator.refund.created" => EventKind::Refund(reversal(data, created_at.or(at))),
-        "creator.dispute.created" => EventKind::Dispute(reversal(data, created_at.or(at))),
-        "creator.logout" => EventKind::Logout,
-        _ => EventKind::Other { name: name.into() },
+        b"creator.refund.created" => EventKind::Refund(reversal(data, created_at.or(at))),
+        b"creator.dispute.created" => EventKind::Dispute(reversal(data, created_at.or(at))),
+        b"creator.logout" => EventKind::Logout,
+        _ => other(name),
     })
+}
+
+fn other(name: &[u8]) -> EventKind {
+    EventKind::Other {
+        name: String::from_utf8_lossy(name).into(),
+    }
 }
 
 fn message_of_data(data: &Data<'_>, sent_at: Option<Timestamp>) -> Result<MessageEvent> {
@@ -392,16 +398,15 @@ fn message_type(raw: Option<RawStr<'_>>) -> MessageType {
 
 /// The profile, if it has an id.
 fn fan(person: &Person<'_>) -> Option<FanProfile> {
-    Some(FanProfile {
-        id: FanId::from_uuid(person.uuid.and_then(wire::uuid)?),
-        handle: person.handle.map(shared),
-        display_name: person.display_name.map(shared),
-    })
+    required_fan(person, "").ok()
 }
 
 fn required_fan(person: &Person<'_>, field: &'static str) -> Result<FanProfile> {
-    required(person.uuid, field)?;
-    fan(person).ok_or(ParseEventError::Missing { field })
+    Ok(FanProfile {
+        id: FanId::from_uuid(required(person.uuid, field)?),
+        handle: person.handle.map(shared),
+        display_name: person.display_name.map(shared),
+    })
 }
 
 fn required(raw: Option<RawStr<'_>>, field: &'static str) -> Result<uuid::Uuid> {

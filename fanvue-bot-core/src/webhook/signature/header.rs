@@ -7,7 +7,7 @@ use crate::time::Timestamp;
 pub(super) type Mac = [u8; 32];
 
 /// More `v0` values than any rotation needs; each costs a comparison.
-const MOST_MACS: usize = 8;
+const MOST_MACS: usize = 4;
 
 /// A header that has the right form, not yet compared with anything.
 #[derive(Debug)]
@@ -68,22 +68,40 @@ impl<'a> Header<'a> {
     fn timed(value: &'a [u8]) -> Option<Self> {
         let mut signed = None;
         let mut macs = Macs::default();
-        for part in value.split(|&byte| byte == b',') {
-            let part = part.trim_ascii();
-            if let Some(digits) = part.strip_prefix(b"t=") {
-                if signed.is_some() {
-                    return None;
-                }
-                signed = Some(SignedAt {
-                    digits,
-                    time: seconds(digits)?,
-                });
-            } else if let Some(hex) = part.strip_prefix(b"v0=") {
+        let mut rest = value;
+        loop {
+            rest = rest.trim_ascii_start();
+            if let Some(hex) = rest.strip_prefix(b"v0=") {
+                let (hex, after) = hex.split_at_checked(64)?;
                 macs.push(mac(hex)?)?;
+                rest = after;
+            } else {
+                let (part, after) = rest.split_at(comma(rest));
+                if let Some(digits) = part.strip_prefix(b"t=") {
+                    let digits = digits.trim_ascii_end();
+                    if signed.is_some() {
+                        return None;
+                    }
+                    signed = Some(SignedAt {
+                        digits,
+                        time: seconds(digits)?,
+                    });
+                }
+                rest = after;
+            }
+            match rest.trim_ascii_start() {
+                [] => break,
+                [b',', after @ ..] => rest = after,
+                _ => return None,
             }
         }
         (signed.is_some() && macs.count > 0).then_some(Self { signed, macs })
     }
+}
+
+fn comma(text: &[u8]) -> usize {
+    let found = text.iter().position(|&byte| byte == b',');
+    found.unwrap_or(text.len())
 }
 
 /// Digits alone, and few enough for microseconds to fit.
@@ -102,20 +120,23 @@ fn mac(hex: &[u8]) -> Option<Mac> {
     let hex: &[u8; 64] = hex.try_into().ok()?;
     let (pairs, _) = hex.as_chunks::<2>();
     let mut mac = Mac::default();
-    let mut bad = 0;
-    for (byte, [high, low]) in mac.iter_mut().zip(pairs) {
-        let (high, low) = (nibble(*high), nibble(*low));
-        bad |= high | low;
+    let mut seen = 0;
+    for (byte, &[high, low]) in mac.iter_mut().zip(pairs) {
+        let (high, low) = (NIBBLES[usize::from(high)], NIBBLES[usize::from(low)]);
+        seen |= high | low;
         *byte = (high << 4) | (low & 0xf);
     }
-    (bad & 0xf0 == 0).then_some(mac)
+    (seen <= 0xf).then_some(mac)
 }
 
-/// 0 to 15, or a value with high bits for what is no digit.
-const fn nibble(digit: u8) -> u8 {
-    match digit {
-        b'0'..=b'9' => digit - b'0',
-        b'a'..=b'f' => digit - b'a' + 10,
-        _ => 0xff,
+/// The value of each lower-case hex digit, and 0xff for every other byte.
+const NIBBLES: [u8; 256] = {
+    let mut table = [0xff; 256];
+    let digits = b"0123456789abcdef";
+    let mut value = 0;
+    while value < 16 {
+        table[digits[value as usize] as usize] = value;
+        value += 1;
     }
-}
+    table
+};

@@ -46,7 +46,16 @@ impl Key {
         header
             .macs
             .iter()
-            .fold(Choice::from(0), |found, mac| found | mac.ct_eq(&expected))
+            .fold(Choice::from(0), |found, mac| found | equal(mac, &expected))
             .into()
     }
+}
+
+/// Compares in constant time, by words: byte by byte it would cost a tenth of the HMAC.
+fn equal(left: &Mac, right: &Mac) -> Choice {
+    let words = |mac: &Mac| {
+        let (words, _) = mac.as_chunks::<8>();
+        [0, 1, 2, 3].map(|at| u64::from_le_bytes(words[at]))
+    };
+    words(left).as_slice().ct_eq(words(right).as_slice())
 }

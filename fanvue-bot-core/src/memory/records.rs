@@ -1,0 +1,306 @@
+//! The rows of the store, without a lock: the contract of [`Store`](crate::store::Store) as plain code.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::conversation::Conversation;
+use crate::creator::Creator;
+use crate::id::{AccountId, ConversationId, CreatorId, MessageId};
+use crate::message::Message;
+use crate::page::{Cursor, Page, PageRequest};
+use crate::revision::{Revision, Versioned};
+use crate::store::{Change, ConversationChange, HolderId, Lease, LeaseName, StoreError};
+use crate::time::Timestamp;
+
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    creators: BTreeMap<CreatorId, Versioned<Creator>>,
+    accounts: BTreeMap<AccountId, CreatorId>,
+    chats: BTreeMap<ConversationId, Chat>,
+    leases: BTreeMap<String, Grant>,
+    /// The last fence given out. One counter for all names, so that a fence still grows after the row
+    /// of a released lease is gone.
+    fence: u64,
+}
+
+#[derive(Debug)]
+struct Chat {
+    state: Versioned<Conversation>,
+    messages: BTreeMap<Place, Message>,
+    sent_at: BTreeMap<MessageId, Timestamp>,
+}
+
+/// Where a message stands in its list; the last sent has the greatest.
+type Place = (Timestamp, MessageId);
+
+#[derive(Debug)]
+struct Grant {
+    holder: HolderId,
+    fence: u64,
+    until: Timestamp,
+}
+
+impl Chat {
+    fn message(&self, id: MessageId) -> Option<&Message> {
+        self.messages.get(&(*self.sent_at.get(&id)?, id))
+    }
+
+    fn message_mut(&mut self, id: MessageId) -> Option<&mut Message> {
+        self.messages.get_mut(&(*self.sent_at.get(&id)?, id))
+    }
+}
+
+impl Records {
+    pub(super) fn creator(&self, id: CreatorId) -> Option<Versioned<Creator>> {
+        self.creators.get(&id).cloned()
+    }
+
+    pub(super) fn creator_by_account(&self, account: AccountId) -> Option<Versioned<Creator>> {
+        self.creator(*self.accounts.get(&account)?)
+    }
+
+    pub(super) fn conversation(&self, id: ConversationId) -> Option<Versioned<Conversation>> {
+        self.chats.get(&id).map(|chat| chat.state.clone())
+    }
+
+    pub(super) fn creators(&self) -> Vec<Versioned<Creator>> {
+        self.creators.values().cloned().collect()
+    }
+
+    pub(super) fn conversations(&self) -> Vec<Versioned<Conversation>> {
+        self.chats.values().map(|chat| chat.state.clone()).collect()
+    }
+
+    pub(super) fn message(&self, id: ConversationId, message: MessageId) -> Option<Message> {
+        self.chats.get(&id)?.message(message).cloned()
+    }
+
+    pub(super) fn messages(
+        &self,
+        id: ConversationId,
+        page: &PageRequest,
+    ) -> Result<Page<Message>, StoreError> {
+        let before = match &page.after {
+            Some(cursor) => Some(read_cursor(id, cursor)?),
+            None => None,
+        };
+        let Some(chat) = self.chats.get(&id) else {
+            return Ok(Page::last(Vec::new()));
+        };
+        let mut rest = match before {
+            Some(place) => chat.messages.range(..place),
+            None => chat.messages.range::<Place, _>(..),
+        };
+        let items: Vec<Message> = rest
+            .by_ref()
+            .rev()
+            .take(page.limit)
+            .map(|(_, message)| message.clone())
+            .collect();
+        let next = match items.last() {
+            Some(last) if rest.next().is_some() => Some(write_cursor(id, last)),
+            Some(_) => None,
+            None => page.after.clone(),
+        };
+        Ok(Page { items, next })
+    }
+
+    pub(super) fn commit(
+        &mut self,
+        change: &Change,
+        expected: Option<Revision>,
+    ) -> Result<Revision, StoreError> {
+        match change {
+            Change::Creator(creator) => self.commit_creator(creator, expected),
+            Change::Conversation(change) => self.commit_conversation(change, expected),
+        }
+    }
+
+    fn commit_creator(
+        &mut self,
+        creator: &Creator,
+        expected: Option<Revision>,
+    ) -> Result<Revision, StoreError> {
+        let stored = self.creators.get(&creator.id);
+        let revision = successor(stored.map(|stored| stored.revision), expected)?;
+        if let Some(account) = creator.account
+            && self
+                .accounts
+                .get(&account)
+                .is_some_and(|owner| *owner != creator.id)
+        {
+            return Err(StoreError::Conflict);
+        }
+        if let Some(account) = stored.and_then(|stored| stored.value.account) {
+            self.accounts.remove(&account);
+        }
+        if let Some(account) = creator.account {
+            self.accounts.insert(account, creator.id);
+        }
+        self.creators
+            .insert(creator.id, Versioned::new(creator.clone(), revision));
+        Ok(revision)
+    }
+
+    fn commit_conversation(
+        &mut self,
+        change: &ConversationChange,
+        expected: Option<Revision>,
+    ) -> Result<Revision, StoreError> {
+        let id = change.conversation.id;
+        let stored = self.chats.get(&id);
+        let revision = successor(stored.map(|chat| chat.state.revision), expected)?;
+        check_rows(stored, change)?;
+
+        // Nothing fails from here on.
+        let state = Versioned::new(change.conversation.clone(), revision);
+        let chat = match self.chats.entry(id) {
+            std::collections::btree_map::Entry::Vacant(vacant) => vacant.insert(Chat {
+                state,
+                messages: BTreeMap::new(),
+                sent_at: BTreeMap::new(),
+            }),
+            std::collections::btree_map::Entry::Occupied(occupied) => {
+                let chat = occupied.into_mut();
+                chat.state = state;
+                chat
+            }
+        };
+        for message in &change.messages {
+            chat.sent_at.insert(message.id, message.sent_at);
+            chat.messages
+                .insert((message.sent_at, message.id), message.clone());
+        }
+        for update in &change.contents {
+            if let Some(message) = chat.message_mut(update.message) {
+                message.content = update.content.clone();
+                message.tokens = update.tokens;
+            }
+        }
+        for (message, decision) in &change.decisions {
+            if let Some(message) = chat.message_mut(*message) {
+                message.decision = Some(decision.clone());
+            }
+        }
+        Ok(revision)
+    }
+
+    pub(super) fn acquire_lease(
+        &mut self,
+        name: &LeaseName,
+        holder: &HolderId,
+        now: Timestamp,
+        ttl: Duration,
+    ) -> Option<Lease> {
+        let until = now + ttl;
+        let fence = match self.leases.get(name.as_str()) {
+            Some(grant) if grant.holder == *holder => grant.fence,
+            Some(grant) if now < grant.until => return None,
+            _ => {
+                self.fence += 1;
+                self.fence
+            }
+        };
+        self.leases.insert(
+            name.as_str().to_owned(),
+            Grant {
+                holder: holder.clone(),
+                fence,
+                until,
+            },
+        );
+        Some(Lease {
+            name: name.clone(),
+            holder: holder.clone(),
+            fence,
+            until,
+        })
+    }
+
+    pub(super) fn release_lease(&mut self, lease: &Lease) {
+        if self
+            .leases
+            .get(lease.name.as_str())
+            .is_some_and(|grant| grant.holder == lease.holder && grant.fence == lease.fence)
+        {
+            self.leases.remove(lease.name.as_str());
+        }
+    }
+}
+
+/// The revision after `stored`, if `expected` names it.
+fn successor(stored: Option<Revision>, expected: Option<Revision>) -> Result<Revision, StoreError> {
+    if stored != expected {
+        return Err(StoreError::Conflict);
+    }
+    Ok(stored.map_or(Revision::FIRST, Revision::next))
+}
+
+/// Whether every row of the change belongs to it and fits what is stored.
+fn check_rows(stored: Option<&Chat>, change: &ConversationChange) -> Result<(), StoreError> {
+    let id = change.conversation.id;
+    let mut new = BTreeSet::new();
+    for message in &change.messages {
+        if message.conversation != id {
+            return Err(rejected(format!(
+                "message {} belongs to conversation {}, not to {id}",
+                message.id, message.conversation
+            )));
+        }
+        if !new.insert(message.id) {
+            return Err(rejected(format!("message {} is new twice", message.id)));
+        }
+    }
+    let known = |message: &MessageId| {
+        new.contains(message) || stored.is_some_and(|chat| chat.sent_at.contains_key(message))
+    };
+    for update in &change.contents {
+        if !known(&update.message) {
+            return Err(rejected(format!(
+                "contents names message {}, which conversation {id} does not have",
+                update.message
+            )));
+        }
+    }
+    for (message, _) in &change.decisions {
+        if !known(message) {
+            return Err(rejected(format!(
+                "decisions names message {message}, which conversation {id} does not have"
+            )));
+        }
+    }
+    if stored.is_some_and(|chat| new.iter().any(|id| chat.sent_at.contains_key(id))) {
+        return Err(StoreError::Conflict);
+    }
+    Ok(())
+}
+
+const fn rejected(reason: String) -> StoreError {
+    StoreError::Rejected { reason }
+}
+
+/// `creator/fan/micros/message`: a keyset, so that messages added meanwhile shift nothing.
+fn write_cursor(id: ConversationId, last: &Message) -> Cursor {
+    Cursor::new(format!(
+        "{}/{}/{}/{}",
+        id.creator,
+        id.fan,
+        last.sent_at.as_micros(),
+        last.id
+    ))
+}
+
+fn read_cursor(id: ConversationId, cursor: &Cursor) -> Result<Place, StoreError> {
+    let parse = || {
+        let mut parts = cursor.as_str().split('/');
+        let creator = Uuid::try_parse(parts.next()?).ok()?;
+        let fan = Uuid::try_parse(parts.next()?).ok()?;
+        let micros = parts.next()?.parse().ok()?;
+        let message = parts.next()?.parse().ok()?;
+        let this_list = creator == id.creator.as_uuid() && fan == id.fan.as_uuid();
+        (this_list && parts.next().is_none()).then_some((Timestamp::from_micros(micros), message))
+    };
+    parse().ok_or(StoreError::InvalidCursor)
+}

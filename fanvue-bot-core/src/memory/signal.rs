@@ -1,0 +1,52 @@
+//! Tells waiting workers that a claim may find work, without a runtime.
+
+use std::collections::BTreeMap;
+use std::mem;
+use std::task::{Context, Poll, Waker};
+
+/// Raised until a claim has found everything there was: a signal between a claim that found nothing and
+/// the wait after it is not lost.
+#[derive(Debug, Default)]
+pub(super) struct Signal {
+    raised: bool,
+    waiting: BTreeMap<u64, Waker>,
+    last_slot: u64,
+    woken: Vec<Waker>,
+}
+
+impl Signal {
+    pub(super) fn raise(&mut self) {
+        self.raised = true;
+        self.woken
+            .extend(mem::take(&mut self.waiting).into_values());
+    }
+
+    pub(super) const fn clear(&mut self) {
+        self.raised = false;
+    }
+
+    /// Those to wake, once the lock is released: a waker may run its task at once.
+    pub(super) fn take_woken(&mut self) -> Vec<Waker> {
+        mem::take(&mut self.woken)
+    }
+
+    /// `slot` names the waiting future between its polls.
+    pub(super) fn poll(&mut self, slot: &mut Option<u64>, context: &Context<'_>) -> Poll<()> {
+        if self.raised {
+            self.forget(slot);
+            return Poll::Ready(());
+        }
+        let slot = *slot.get_or_insert_with(|| {
+            self.last_slot += 1;
+            self.last_slot
+        });
+        self.waiting.insert(slot, context.waker().clone());
+        Poll::Pending
+    }
+
+    pub(super) fn forget(&mut self, slot: &mut Option<u64>) {
+        if let Some(slot) = slot.take() {
+            self.waiting.remove(&slot);
+        }
+    }
+}

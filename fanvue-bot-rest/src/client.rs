@@ -1,0 +1,541 @@
+//! The client: which request each method of the port makes, and what its answer means.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use fanvue_bot_core::client::{
+    AppCredentials, Auth, AuthorizationGrant, ChatFilter, ChatSummary, ClientError, FanvueClient,
+    MarkAsRead, MessageQuery, OutgoingMessage, Presence, Reach, RefreshToken, RemoteMessage,
+    TokenSet, Typing, UnreadCounts, User,
+};
+use fanvue_bot_core::id::{FanId, MessageId};
+use fanvue_bot_core::page::{Page, PageRequest};
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::{Method, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::base_url::BaseUrl;
+use crate::budget::{Bucket, Budgets};
+use crate::builder::RestClientBuilder;
+use crate::classify::{Effect, Judge, Subject, says_chat_exists};
+use crate::cursor::{FirstPage, MAX_PAGE, Query, Step};
+use crate::family::PathFamily;
+use crate::fault::Fault;
+use crate::headers::{RateHeaders, label, retry_after};
+use crate::oauth::OAuthEndpoints;
+use crate::transport::{Answer, Transport};
+use crate::wire::chat::ChatWire;
+use crate::wire::counts::CountsWire;
+use crate::wire::list::List;
+use crate::wire::message::MessageWire;
+use crate::wire::outgoing::{ChatChange, NewChat, OutgoingWire, SentWire, TypingSignal};
+use crate::wire::presence::{PresenceQuestion, PresenceWire};
+use crate::wire::user::UserWire;
+
+/// How many pages of a chat are searched for one message where it cannot be asked for by its id: the
+/// newest 250 messages.
+const SEARCHED_PAGES: usize = 5;
+
+/// The most fans of one presence question.
+const MAX_PRESENCE: usize = 100;
+
+/// [`FanvueClient`] over Fanvue's REST API. Cheap to clone; clones share connections and budgets.
+///
+/// Safe to share between creators: each call brings its credential, and nothing of it is kept but a keyed
+/// hash that tells the request budgets apart.
+///
+/// What [`Reach::Agency`] cannot do, for Fanvue documents no such path, is
+/// [`ClientError::Rejected`] without a request: [`set_typing`](FanvueClient::set_typing),
+/// [`unread_counts`](FanvueClient::unread_counts) and [`presence`](FanvueClient::presence).
+/// [`current_user`](FanvueClient::current_user) is always the account behind the token, and so the
+/// agency's. [`ChatFilter::Unread`] is applied here, since the agency's list takes no filter.
+///
+/// [`message`](FanvueClient::message) is one request on [`PathFamily::V1`] with [`Reach::Own`]. Otherwise
+/// it searches the newest 250 messages of the chat, and [`ClientError::NotFound`] means that it is not
+/// among them.
+#[derive(Clone)]
+pub struct RestClient {
+    transport: Transport,
+    api: BaseUrl,
+    oauth: OAuthEndpoints,
+    family: PathFamily,
+    version: HeaderValue,
+    budgets: Arc<Budgets>,
+    deprecation_told: Arc<AtomicBool>,
+}
+
+impl RestClient {
+    /// Settings to begin with.
+    pub fn builder() -> RestClientBuilder {
+        RestClientBuilder::default()
+    }
+
+    pub(crate) fn new(
+        transport: Transport,
+        api: BaseUrl,
+        auth: BaseUrl,
+        family: PathFamily,
+        version: HeaderValue,
+        budgets: Budgets,
+    ) -> Self {
+        Self {
+            transport,
+            api,
+            oauth: OAuthEndpoints::new(auth),
+            family,
+            version,
+            budgets: Arc::new(budgets),
+            deprecation_told: Arc::new(AtomicBool::new(false)),
+        }
+    }
+
+    /// Revokes a refresh token and the grant it belongs to. Idempotent: a token that is unknown or revoked
+    /// already is fine.
+    ///
+    /// # Errors
+    /// [`ClientError::InvalidClient`] if the app's id or secret is refused;
+    /// [`ClientError::Unavailable`] if there was no definite answer: try again.
+    pub async fn revoke(
+        &self,
+        app: &AppCredentials,
+        token: &RefreshToken,
+    ) -> Result<(), ClientError> {
+        let now = self.budgets.now();
+        self.oauth.revoke(&self.transport, app, token, now).await
+    }
+
+    /// How many requests this client would send for `auth` right now before it answers
+    /// [`ClientError::RateLimited`] by itself. For health pages; other processes that share the account
+    /// are known only as far as Fanvue's answers told.
+    #[must_use]
+    pub fn requests_left(&self, auth: &Auth) -> u32 {
+        let principal = self
+            .budgets
+            .principal(&auth.token, auth.reach, Bucket::General);
+        self.budgets.available(principal)
+    }
+
+    /// Makes `call` and answers with a 2xx, or with what went wrong.
+    async fn call<B: Serialize + Sync>(
+        &self,
+        auth: &Auth,
+        call: Call<'_, B>,
+    ) -> Result<Answer, ClientError> {
+        let answer = self.send(auth, &call).await?;
+        if answer.status.is_success() {
+            return Ok(answer);
+        }
+        Err(call.judge(auth).refusal(&answer))
+    }
+
+    /// Makes `call` and reads the JSON of its answer.
+    async fn fetch<T: DeserializeOwned, B: Serialize + Sync>(
+        &self,
+        auth: &Auth,
+        call: Call<'_, B>,
+    ) -> Result<T, ClientError> {
+        let judge = call.judge(auth);
+        judge.json(self.call(auth, call).await?)
+    }
+
+    /// Makes `call` within the budget. Answers with any status but 429.
+    async fn send<B: Serialize + Sync>(
+        &self,
+        auth: &Auth,
+        call: &Call<'_, B>,
+    ) -> Result<Answer, ClientError> {
+        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", auth.token.expose()))
+            .map_err(|_| ClientError::Unauthorized)?;
+        if auth.token.expose().is_empty() {
+            return Err(ClientError::Unauthorized);
+        }
+        bearer.set_sensitive(true);
+
+        let reach = call.reach.unwrap_or(auth.reach);
+        let principal = self.budgets.principal(&auth.token, reach, call.bucket);
+        self.budgets
+            .try_take(principal)
+            .map_err(|retry_after| ClientError::RateLimited { retry_after })?;
+
+        let mut url = self.api.join(&self.family.path(reach, &call.path));
+        if !call.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&call.query);
+        }
+        let mut request = self
+            .transport
+            .http()
+            .request(call.method.clone(), url)
+            .header(AUTHORIZATION, bearer)
+            .header("x-fanvue-api-version", self.version.clone());
+        if let Some(body) = &call.body {
+            request = request.json(body);
+        }
+        let judge = call.judge(auth);
+        let request = request
+            .build()
+            .map_err(|error| judge.fault(Fault::from(error)))?;
+        let answer = self.transport.exchange(request).await;
+        let answer = answer.map_err(|fault| judge.fault(fault))?;
+
+        tracing::debug!(
+            route = call.route,
+            status = answer.status.as_u16(),
+            request_id = label(&answer.headers, "x-request-id"),
+            "fanvue answered"
+        );
+        self.tell_deprecation(&answer);
+        self.budgets
+            .observe(principal, RateHeaders::read(&answer.headers));
+        if answer.status == StatusCode::TOO_MANY_REQUESTS {
+            let retry_after = retry_after(&answer.headers, self.budgets.now());
+            self.budgets.hold(principal, retry_after);
+            return Err(ClientError::RateLimited { retry_after });
+        }
+        Ok(answer)
+    }
+
+    /// Warns once that the API version will end.
+    fn tell_deprecation(&self, answer: &Answer) {
+        let headers = &answer.headers;
+        if !headers.contains_key("deprecation") && !headers.contains_key("sunset") {
+            return;
+        }
+        if !self.deprecation_told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                sunset = label(headers, "sunset"),
+                next_version = label(headers, "x-fanvue-api-next-version"),
+                "fanvue will retire this version of its API"
+            );
+        }
+    }
+
+    /// One page of a chat's messages.
+    async fn list_messages(
+        &self,
+        auth: &Auth,
+        fan: FanId,
+        page: &PageRequest,
+        mark_as_read: MarkAsRead,
+    ) -> Result<Page<RemoteMessage>, ClientError> {
+        let step = Step::new(page)?;
+        let mut query = step.query(match self.family {
+            PathFamily::V1 => FirstPage::Limit,
+            PathFamily::Legacy => FirstPage::Numbered,
+        });
+        let mark = mark_as_read == MarkAsRead::Yes;
+        query.push(("markAsRead", mark.to_string()));
+        let call = Call::get("chats/{fan}/messages", format!("/chats/{fan}/messages"));
+        let list: List<MessageWire> = self.fetch(auth, call.query(query)).await?;
+        Ok(list.page(&step, MessageWire::into_message))
+    }
+
+    /// Looks for `message` among the newest of the chat.
+    async fn search_message(
+        &self,
+        auth: &Auth,
+        fan: FanId,
+        message: MessageId,
+    ) -> Result<RemoteMessage, ClientError> {
+        let limit = usize::try_from(MAX_PAGE).unwrap_or(usize::MAX);
+        let mut request = PageRequest::first(limit);
+        for _ in 0..SEARCHED_PAGES {
+            let page = self
+                .list_messages(auth, fan, &request, MarkAsRead::No)
+                .await?;
+            if let Some(found) = page.items.into_iter().find(|item| item.id == message) {
+                return Ok(found);
+            }
+            match page.next {
+                Some(cursor) => request = PageRequest::after(limit, cursor),
+                None => break,
+            }
+        }
+        Err(ClientError::NotFound)
+    }
+}
+
+impl fmt::Debug for RestClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RestClient")
+            .field("api", &self.api)
+            .field("oauth", &self.oauth)
+            .field("family", &self.family)
+            .field("version", &self.version)
+            .field("budgets", &self.budgets)
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl FanvueClient for RestClient {
+    async fn exchange_code(&self, grant: &AuthorizationGrant) -> Result<TokenSet, ClientError> {
+        let now = self.budgets.now();
+        self.oauth.exchange(&self.transport, grant, now).await
+    }
+
+    async fn refresh_tokens(
+        &self,
+        app: &AppCredentials,
+        token: &RefreshToken,
+    ) -> Result<TokenSet, ClientError> {
+        let now = self.budgets.now();
+        self.oauth.refresh(&self.transport, app, token, now).await
+    }
+
+    async fn current_user(&self, auth: &Auth) -> Result<User, ClientError> {
+        let call = Call::get("users/me", "/users/me".to_owned()).own();
+        let user: UserWire = self.fetch(auth, call).await?;
+        user.into_user()
+            .ok_or_else(|| malformed("uuid: expected a UUID"))
+    }
+
+    async fn chats(
+        &self,
+        auth: &Auth,
+        filter: ChatFilter,
+        page: &PageRequest,
+    ) -> Result<Page<ChatSummary>, ClientError> {
+        let step = Step::new(page)?;
+        let mut query = step.query(match self.family {
+            PathFamily::V1 => FirstPage::Size,
+            PathFamily::Legacy => FirstPage::Numbered,
+        });
+        let unread_only = matches!(filter, ChatFilter::Unread);
+        if unread_only && auth.reach == Reach::Own {
+            query.push(("filter", "unread".to_owned()));
+        }
+        let call = Call::get("chats", "/chats".to_owned()).query(query);
+        let list: List<ChatWire> = self.fetch(auth, call).await?;
+        let mut page = list.page(&step, ChatWire::into_summary);
+        if unread_only && auth.reach != Reach::Own {
+            page.items
+                .retain(|chat| !chat.is_read || chat.unread_messages > 0);
+        }
+        Ok(page)
+    }
+
+    async fn messages(
+        &self,
+        auth: &Auth,
+        fan: FanId,
+        query: &MessageQuery,
+    ) -> Result<Page<RemoteMessage>, ClientError> {
+        self.list_messages(auth, fan, &query.page, query.mark_as_read)
+            .await
+    }
+
+    async fn message(
+        &self,
+        auth: &Auth,
+        fan: FanId,
+        message: MessageId,
+    ) -> Result<RemoteMessage, ClientError> {
+        if !self.family.has_single_message(auth.reach) {
+            return self.search_message(auth, fan, message).await;
+        }
+        let path = format!("/chats/{fan}/messages/{message}");
+        let call = Call::get("chats/{fan}/messages/{message}", path);
+        let wire: MessageWire = self.fetch(auth, call).await?;
+        wire.into_message()
+            .ok_or_else(|| malformed("uuid: expected a UUID"))
+    }
+
+    async fn send_message(
+        &self,
+        auth: &Auth,
+        fan: FanId,
+        message: &OutgoingMessage,
+    ) -> Result<MessageId, ClientError> {
+        let body = OutgoingWire::new(message).map_err(rejected)?;
+        let call = Call::new(
+            Method::POST,
+            "chats/{fan}/message",
+            format!("/chats/{fan}/message"),
+        )
+        .body(body)
+        .once()
+        .about_contact()
+        .unquotable(message.text.as_deref().unwrap_or_default());
+        let judge = call.judge(auth);
+        let sent: SentWire = judge.json(self.call(auth, call).await?)?;
+        sent.id().ok_or_else(|| {
+            let reason = "messageUuid: expected a UUID".to_owned();
+            judge.fault(Fault::Unreadable { reason })
+        })
+    }
+
+    async fn create_chat(&self, auth: &Auth, fan: FanId) -> Result<(), ClientError> {
+        let call = Call::new(Method::POST, "chats", "/chats".to_owned())
+            .body(NewChat { user_uuid: fan })
+            .about_contact();
+        let answer = self.send(auth, &call).await?;
+        if answer.status.is_success() || says_chat_exists(&answer) {
+            return Ok(());
+        }
+        Err(call.judge(auth).refusal(&answer))
+    }
+
+    async fn mark_read(&self, auth: &Auth, fan: FanId) -> Result<(), ClientError> {
+        let call = Call::new(Method::PATCH, "chats/{fan}", format!("/chats/{fan}"))
+            .body(ChatChange { is_read: true });
+        self.call(auth, call).await.map(drop)
+    }
+
+    async fn set_typing(&self, auth: &Auth, fan: FanId, typing: Typing) -> Result<(), ClientError> {
+        own_only(auth, "the typing signal")?;
+        let is_typing = typing == Typing::Started;
+        let path = format!("/chats/{fan}/typing");
+        let call =
+            Call::new(Method::POST, "chats/{fan}/typing", path).body(TypingSignal { is_typing });
+        self.call(auth, call).await.map(drop)
+    }
+
+    async fn unread_counts(&self, auth: &Auth) -> Result<UnreadCounts, ClientError> {
+        own_only(auth, "the unread count")?;
+        let call = Call::get("chats/unread", "/chats/unread".to_owned());
+        let counts: CountsWire = self.fetch(auth, call).await?;
+        counts
+            .into_counts()
+            .ok_or_else(|| malformed("unreadChatsCount: expected a number"))
+    }
+
+    async fn presence(&self, auth: &Auth, fans: &[FanId]) -> Result<Vec<Presence>, ClientError> {
+        own_only(auth, "presence")?;
+        if fans.len() > MAX_PRESENCE {
+            return Err(rejected("presence is asked for at most 100 fans at once"));
+        }
+        if fans.is_empty() {
+            return Ok(Vec::new());
+        }
+        let call = Call::new(Method::POST, "chats/statuses", "/chats/statuses".to_owned())
+            .body(PresenceQuestion { user_uuids: fans })
+            .bucket(Bucket::Statuses);
+        let known: PresenceWire = self.fetch(auth, call).await?;
+        Ok(known.of(fans))
+    }
+}
+
+/// A request without a body.
+type NoBody = ();
+
+/// One call of the API: what to send, and how to judge the answer.
+struct Call<'a, B = NoBody> {
+    method: Method,
+    /// The path without ids, for the log.
+    route: &'static str,
+    /// The path below the family's prefix and the reach's.
+    path: String,
+    query: Query,
+    body: Option<B>,
+    /// Whose paths, if not those of the credential.
+    reach: Option<Reach>,
+    bucket: Bucket,
+    effect: Effect,
+    subject: Subject,
+    unquotable: &'a str,
+}
+
+impl Call<'_> {
+    fn get(route: &'static str, path: String) -> Self {
+        Self::new(Method::GET, route, path)
+    }
+
+    fn new(method: Method, route: &'static str, path: String) -> Self {
+        Self {
+            method,
+            route,
+            path,
+            query: Query::new(),
+            body: None,
+            reach: None,
+            bucket: Bucket::General,
+            effect: Effect::Repeatable,
+            subject: Subject::Other,
+            unquotable: "",
+        }
+    }
+}
+
+impl<'a, B> Call<'a, B> {
+    fn query(mut self, query: Query) -> Self {
+        self.query = query;
+        self
+    }
+
+    fn body<C>(self, body: C) -> Call<'a, C> {
+        Call {
+            method: self.method,
+            route: self.route,
+            path: self.path,
+            query: self.query,
+            body: Some(body),
+            reach: self.reach,
+            bucket: self.bucket,
+            effect: self.effect,
+            subject: self.subject,
+            unquotable: self.unquotable,
+        }
+    }
+
+    /// The same for every reach.
+    fn own(mut self) -> Self {
+        self.reach = Some(Reach::Own);
+        self
+    }
+
+    fn bucket(mut self, bucket: Bucket) -> Self {
+        self.bucket = bucket;
+        self
+    }
+
+    fn once(mut self) -> Self {
+        self.effect = Effect::Once;
+        self
+    }
+
+    fn about_contact(mut self) -> Self {
+        self.subject = Subject::Contact;
+        self
+    }
+
+    fn unquotable(mut self, words: &'a str) -> Self {
+        self.unquotable = words;
+        self
+    }
+
+    fn judge<'b>(&self, auth: &'b Auth) -> Judge<'b>
+    where
+        'a: 'b,
+    {
+        Judge {
+            effect: self.effect,
+            subject: self.subject,
+            unquotable: vec![auth.token.expose(), self.unquotable],
+        }
+    }
+}
+
+/// Refuses what Fanvue documents for the own account only.
+fn own_only(auth: &Auth, what: &str) -> Result<(), ClientError> {
+    match auth.reach {
+        Reach::Own => Ok(()),
+        Reach::Agency(_) => Err(ClientError::Rejected {
+            message: format!("fanvue offers {what} for the own account only, not to agencies"),
+        }),
+    }
+}
+
+fn rejected(message: &str) -> ClientError {
+    ClientError::Rejected {
+        message: message.to_owned(),
+    }
+}
+
+fn malformed(reason: &str) -> ClientError {
+    ClientError::Malformed {
+        reason: reason.to_owned(),
+    }
+}

@@ -1,0 +1,27 @@
+//! The account behind a token.
+
+use fanvue_bot_core::client::User;
+use fanvue_bot_core::id::AccountId;
+use serde::Deserialize;
+
+use super::loose::Loose;
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct UserWire {
+    uuid: Loose<AccountId>,
+    handle: Loose<String>,
+    display_name: Loose<String>,
+    is_creator: Loose<bool>,
+}
+
+impl UserWire {
+    /// The account, if it has an id.
+    pub(crate) fn into_user(self) -> Option<User> {
+        let mut user = User::new(self.uuid.0?);
+        user.handle = self.handle.text();
+        user.display_name = self.display_name.text();
+        user.is_creator = self.is_creator.0;
+        Some(user)
+    }
+}

@@ -1,0 +1,487 @@
+//! The ports over a type that wraps another implementation of them.
+
+use fanvue_bot_core::backend::BackendError;
+use fanvue_bot_core::client::ClientError;
+use fanvue_bot_core::llm::LlmError;
+use fanvue_bot_core::queue::QueueError;
+use fanvue_bot_core::secret::VaultError;
+use fanvue_bot_core::store::StoreError;
+
+/// What a call that did not get through looks like to the caller.
+pub(crate) trait PortError: Sized {
+    /// The other side did not answer, and nothing was done.
+    fn nothing_done() -> Self;
+
+    /// The other side did not answer, and a write may have been done.
+    fn write_unknown() -> Self {
+        Self::nothing_done()
+    }
+}
+
+impl PortError for StoreError {
+    fn nothing_done() -> Self {
+        Self::unavailable("injected fault")
+    }
+}
+
+impl PortError for QueueError {
+    fn nothing_done() -> Self {
+        Self::unavailable("injected fault")
+    }
+}
+
+impl PortError for BackendError {
+    fn nothing_done() -> Self {
+        Self::Store(StoreError::nothing_done())
+    }
+}
+
+impl PortError for VaultError {
+    fn nothing_done() -> Self {
+        Self::unavailable("injected fault")
+    }
+}
+
+impl PortError for LlmError {
+    fn nothing_done() -> Self {
+        Self::overloaded("injected fault")
+    }
+}
+
+impl PortError for ClientError {
+    fn nothing_done() -> Self {
+        Self::unavailable("injected fault")
+    }
+
+    fn write_unknown() -> Self {
+        Self::outcome_unknown("injected fault")
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Read,
+    Write,
+}
+
+/// Implements every port for `$type<T>` where `T` implements it. `$type` has a field `inner: T` and a
+/// method `around(&self, operation, effect, call)`.
+macro_rules! decorate_ports {
+    ($type:ident) => {
+        const _: () = {
+            use std::time::Duration;
+
+            use async_trait::async_trait;
+            use fanvue_bot_core::backend::{Atomicity, BackendError, CommitAndEnqueue};
+            use fanvue_bot_core::client::{
+                AppCredentials, Auth, AuthorizationGrant, ChatFilter, ChatSummary, ClientError,
+                FanvueClient, MessageQuery, OutgoingMessage, Presence, RefreshToken, RemoteMessage,
+                TokenSet, Typing, UnreadCounts, User,
+            };
+            use fanvue_bot_core::conversation::Conversation;
+            use fanvue_bot_core::creator::Creator;
+            use fanvue_bot_core::id::{AccountId, ConversationId, CreatorId, FanId, MessageId};
+            use fanvue_bot_core::llm::{
+                Completion, CompletionRequest, LlmCapabilities, LlmError, LlmProvider,
+            };
+            use fanvue_bot_core::message::Message;
+            use fanvue_bot_core::page::{Page, PageRequest};
+            use fanvue_bot_core::queue::{
+                Claim, ClaimedLane, Enqueued, FailureNote, JobQueue, NewJob, QueueError, WorkerId,
+            };
+            use fanvue_bot_core::revision::{Revision, Versioned};
+            use fanvue_bot_core::secret::{Secret, SecretId, SecretVault, VaultError};
+            use fanvue_bot_core::store::{Change, HolderId, Lease, LeaseName, Store, StoreError};
+            use fanvue_bot_core::time::Timestamp;
+
+            use crate::decorator::Effect::{Read, Write};
+
+            #[async_trait]
+            impl<T: Store> Store for $type<T> {
+                async fn creator(
+                    &self,
+                    id: CreatorId,
+                ) -> Result<Option<Versioned<Creator>>, StoreError> {
+                    self.around("Store::creator", Read, self.inner.creator(id))
+                        .await
+                }
+
+                async fn creator_by_account(
+                    &self,
+                    account: AccountId,
+                ) -> Result<Option<Versioned<Creator>>, StoreError> {
+                    self.around(
+                        "Store::creator_by_account",
+                        Read,
+                        self.inner.creator_by_account(account),
+                    )
+                    .await
+                }
+
+                async fn conversation(
+                    &self,
+                    id: ConversationId,
+                ) -> Result<Option<Versioned<Conversation>>, StoreError> {
+                    self.around("Store::conversation", Read, self.inner.conversation(id))
+                        .await
+                }
+
+                async fn messages(
+                    &self,
+                    id: ConversationId,
+                    page: &PageRequest,
+                ) -> Result<Page<Message>, StoreError> {
+                    self.around("Store::messages", Read, self.inner.messages(id, page))
+                        .await
+                }
+
+                async fn message(
+                    &self,
+                    id: ConversationId,
+                    message: MessageId,
+                ) -> Result<Option<Message>, StoreError> {
+                    self.around("Store::message", Read, self.inner.message(id, message))
+                        .await
+                }
+
+                async fn commit(
+                    &self,
+                    change: &Change,
+                    expected: Option<Revision>,
+                ) -> Result<Revision, StoreError> {
+                    self.around("Store::commit", Write, self.inner.commit(change, expected))
+                        .await
+                }
+
+                async fn acquire_lease(
+                    &self,
+                    name: &LeaseName,
+                    holder: &HolderId,
+                    now: Timestamp,
+                    ttl: Duration,
+                ) -> Result<Option<Lease>, StoreError> {
+                    self.around(
+                        "Store::acquire_lease",
+                        Write,
+                        self.inner.acquire_lease(name, holder, now, ttl),
+                    )
+                    .await
+                }
+
+                async fn release_lease(&self, lease: Lease) -> Result<(), StoreError> {
+                    self.around(
+                        "Store::release_lease",
+                        Write,
+                        self.inner.release_lease(lease),
+                    )
+                    .await
+                }
+            }
+
+            #[async_trait]
+            impl<T: JobQueue> JobQueue for $type<T> {
+                async fn enqueue(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>, QueueError> {
+                    self.around("JobQueue::enqueue", Write, self.inner.enqueue(jobs))
+                        .await
+                }
+
+                async fn claim(
+                    &self,
+                    worker: &WorkerId,
+                    limit: usize,
+                    now: Timestamp,
+                    lease: Duration,
+                ) -> Result<Vec<ClaimedLane>, QueueError> {
+                    self.around(
+                        "JobQueue::claim",
+                        Write,
+                        self.inner.claim(worker, limit, now, lease),
+                    )
+                    .await
+                }
+
+                async fn extend(
+                    &self,
+                    claims: &[Claim],
+                    now: Timestamp,
+                    lease: Duration,
+                ) -> Result<Vec<Claim>, QueueError> {
+                    self.around(
+                        "JobQueue::extend",
+                        Write,
+                        self.inner.extend(claims, now, lease),
+                    )
+                    .await
+                }
+
+                async fn complete(
+                    &self,
+                    claims: Vec<Claim>,
+                    now: Timestamp,
+                ) -> Result<(), QueueError> {
+                    self.around(
+                        "JobQueue::complete",
+                        Write,
+                        self.inner.complete(claims, now),
+                    )
+                    .await
+                }
+
+                async fn reschedule(
+                    &self,
+                    claim: Claim,
+                    due: Timestamp,
+                    cause: &FailureNote,
+                ) -> Result<(), QueueError> {
+                    self.around(
+                        "JobQueue::reschedule",
+                        Write,
+                        self.inner.reschedule(claim, due, cause),
+                    )
+                    .await
+                }
+
+                async fn dead_letter(
+                    &self,
+                    claim: Claim,
+                    now: Timestamp,
+                    cause: &FailureNote,
+                ) -> Result<(), QueueError> {
+                    self.around(
+                        "JobQueue::dead_letter",
+                        Write,
+                        self.inner.dead_letter(claim, now, cause),
+                    )
+                    .await
+                }
+
+                async fn ready(&self) -> Result<(), QueueError> {
+                    self.around("JobQueue::ready", Read, self.inner.ready())
+                        .await
+                }
+            }
+
+            #[async_trait]
+            impl<T: CommitAndEnqueue> CommitAndEnqueue for $type<T> {
+                async fn commit_and_enqueue(
+                    &self,
+                    change: &Change,
+                    expected: Option<Revision>,
+                    jobs: &[NewJob],
+                ) -> Result<Revision, BackendError> {
+                    self.around(
+                        "CommitAndEnqueue::commit_and_enqueue",
+                        Write,
+                        self.inner.commit_and_enqueue(change, expected, jobs),
+                    )
+                    .await
+                }
+
+                fn atomicity(&self) -> Atomicity {
+                    self.inner.atomicity()
+                }
+            }
+
+            #[async_trait]
+            impl<T: SecretVault> SecretVault for $type<T> {
+                async fn get(
+                    &self,
+                    id: &SecretId,
+                ) -> Result<Option<Versioned<Secret>>, VaultError> {
+                    self.around("SecretVault::get", Read, self.inner.get(id))
+                        .await
+                }
+
+                async fn put(
+                    &self,
+                    id: &SecretId,
+                    secret: &Secret,
+                    expected: Option<Revision>,
+                ) -> Result<Revision, VaultError> {
+                    self.around(
+                        "SecretVault::put",
+                        Write,
+                        self.inner.put(id, secret, expected),
+                    )
+                    .await
+                }
+
+                async fn delete(
+                    &self,
+                    id: &SecretId,
+                    expected: Revision,
+                ) -> Result<(), VaultError> {
+                    self.around(
+                        "SecretVault::delete",
+                        Write,
+                        self.inner.delete(id, expected),
+                    )
+                    .await
+                }
+            }
+
+            #[async_trait]
+            impl<T: LlmProvider> LlmProvider for $type<T> {
+                async fn complete(
+                    &self,
+                    request: &CompletionRequest,
+                ) -> Result<Completion, LlmError> {
+                    self.around("LlmProvider::complete", Read, self.inner.complete(request))
+                        .await
+                }
+
+                fn capabilities(&self) -> LlmCapabilities {
+                    self.inner.capabilities()
+                }
+            }
+
+            #[async_trait]
+            impl<T: FanvueClient> FanvueClient for $type<T> {
+                async fn exchange_code(
+                    &self,
+                    grant: &AuthorizationGrant,
+                ) -> Result<TokenSet, ClientError> {
+                    self.around(
+                        "FanvueClient::exchange_code",
+                        Write,
+                        self.inner.exchange_code(grant),
+                    )
+                    .await
+                }
+
+                async fn refresh_tokens(
+                    &self,
+                    app: &AppCredentials,
+                    token: &RefreshToken,
+                ) -> Result<TokenSet, ClientError> {
+                    self.around(
+                        "FanvueClient::refresh_tokens",
+                        Write,
+                        self.inner.refresh_tokens(app, token),
+                    )
+                    .await
+                }
+
+                async fn current_user(&self, auth: &Auth) -> Result<User, ClientError> {
+                    self.around(
+                        "FanvueClient::current_user",
+                        Read,
+                        self.inner.current_user(auth),
+                    )
+                    .await
+                }
+
+                async fn chats(
+                    &self,
+                    auth: &Auth,
+                    filter: ChatFilter,
+                    page: &PageRequest,
+                ) -> Result<Page<ChatSummary>, ClientError> {
+                    self.around(
+                        "FanvueClient::chats",
+                        Read,
+                        self.inner.chats(auth, filter, page),
+                    )
+                    .await
+                }
+
+                async fn messages(
+                    &self,
+                    auth: &Auth,
+                    fan: FanId,
+                    query: &MessageQuery,
+                ) -> Result<Page<RemoteMessage>, ClientError> {
+                    self.around(
+                        "FanvueClient::messages",
+                        Read,
+                        self.inner.messages(auth, fan, query),
+                    )
+                    .await
+                }
+
+                async fn message(
+                    &self,
+                    auth: &Auth,
+                    fan: FanId,
+                    message: MessageId,
+                ) -> Result<RemoteMessage, ClientError> {
+                    self.around(
+                        "FanvueClient::message",
+                        Read,
+                        self.inner.message(auth, fan, message),
+                    )
+                    .await
+                }
+
+                async fn send_message(
+                    &self,
+                    auth: &Auth,
+                    fan: FanId,
+                    message: &OutgoingMessage,
+                ) -> Result<MessageId, ClientError> {
+                    self.around(
+                        "FanvueClient::send_message",
+                        Write,
+                        self.inner.send_message(auth, fan, message),
+                    )
+                    .await
+                }
+
+                async fn create_chat(&self, auth: &Auth, fan: FanId) -> Result<(), ClientError> {
+                    self.around(
+                        "FanvueClient::create_chat",
+                        Write,
+                        self.inner.create_chat(auth, fan),
+                    )
+                    .await
+                }
+
+                async fn mark_read(&self, auth: &Auth, fan: FanId) -> Result<(), ClientError> {
+                    self.around(
+                        "FanvueClient::mark_read",
+                        Write,
+                        self.inner.mark_read(auth, fan),
+                    )
+                    .await
+                }
+
+                async fn set_typing(
+                    &self,
+                    auth: &Auth,
+                    fan: FanId,
+                    typing: Typing,
+                ) -> Result<(), ClientError> {
+                    self.around(
+                        "FanvueClient::set_typing",
+                        Write,
+                        self.inner.set_typing(auth, fan, typing),
+                    )
+                    .await
+                }
+
+                async fn unread_counts(&self, auth: &Auth) -> Result<UnreadCounts, ClientError> {
+                    self.around(
+                        "FanvueClient::unread_counts",
+                        Read,
+                        self.inner.unread_counts(auth),
+                    )
+                    .await
+                }
+
+                async fn presence(
+                    &self,
+                    auth: &Auth,
+                    fans: &[FanId],
+                ) -> Result<Vec<Presence>, ClientError> {
+                    self.around(
+                        "FanvueClient::presence",
+                        Read,
+                        self.inner.presence(auth, fans),
+                    )
+                    .await
+                }
+            }
+        };
+    };
+}
+pub(crate) use decorate_ports;
