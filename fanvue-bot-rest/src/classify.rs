@@ -2,12 +2,13 @@
 
 use fanvue_bot_core::client::ClientError;
 use reqwest::StatusCode;
-use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::error_text::ErrorBody;
 use crate::fault::Fault;
 use crate::headers::is_html;
 use crate::transport::Answer;
+use crate::wire::FromAnswer;
 
 /// What a repetition of the call would do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,11 +52,11 @@ impl Judge<'_> {
     }
 
     /// The JSON of a 2xx answer.
-    pub(crate) fn json<T: DeserializeOwned>(&self, answer: Answer) -> Result<T, ClientError> {
+    pub(crate) fn json<T: FromAnswer>(&self, answer: Answer) -> Result<T, ClientError> {
         self.read(answer).map_err(|fault| self.fault(fault))
     }
 
-    fn read<T: DeserializeOwned>(&self, answer: Answer) -> Result<T, Fault> {
+    fn read<T: FromAnswer>(&self, answer: Answer) -> Result<T, Fault> {
         let body = answer.body?;
         let unreadable = |reason: String| Fault::Unreadable { reason };
         if is_html(&answer.headers, &body) {
@@ -64,14 +65,15 @@ impl Judge<'_> {
             ));
         }
         // The parser's own words quote the body: only where it stopped is passed on.
-        serde_json::from_slice(&body).map_err(|error| {
+        let value: Value = serde_json::from_slice(&body).map_err(|error| {
             let (line, column) = (error.line(), error.column());
-            unreadable(if error.is_data() {
-                format!("other JSON than expected, at line {line} column {column}")
-            } else {
-                format!("no JSON, at line {line} column {column}")
-            })
-        })
+            unreadable(format!("no JSON, at line {line} column {column}"))
+        })?;
+        // An array would be taken for a struct's fields in their order.
+        if !value.is_object() {
+            return Err(unreadable("expected a JSON object".to_owned()));
+        }
+        T::read(value).map_err(|expected| unreadable(expected.to_owned()))
     }
 
     /// The API answered with another status than 2xx, and not 429.
@@ -152,6 +154,8 @@ fn error_body(answer: &Answer) -> Option<ErrorBody> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::list::List;
+    use crate::wire::loose::Whole;
     use reqwest::header::HeaderMap;
 
     fn answer(status: u16, kind: &'static str, body: &str) -> Answer {
@@ -242,12 +246,14 @@ mod tests {
     }
 
     #[test]
-    fn a_parse_error_says_where_and_not_what() {
-        let error = judge(Effect::Repeatable, Subject::Other)
-            .json::<Vec<u32>>(json(200, r#"["a fan's words"]"#))
-            .unwrap_err();
-        assert!(matches!(&error, ClientError::Malformed { .. }));
-        assert!(!error.to_string().contains("fan's"), "{error}");
+    fn a_parse_error_names_the_field_and_quotes_nothing() {
+        let list = json(200, r#"{"data":"a fan's words"}"#);
+        let judge = judge(Effect::Repeatable, Subject::Other);
+        let error = judge.json::<List<Whole>>(list).map(drop).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "fanvue's answer does not parse: data: expected a list"
+        );
     }
 
     #[test]

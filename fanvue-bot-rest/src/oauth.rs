@@ -14,7 +14,6 @@ use crate::error_text::ErrorBody;
 use crate::fault::Fault;
 use crate::headers::{is_html, retry_after};
 use crate::transport::{Answer, Transport};
-use crate::wire::token::TokenWire;
 
 /// Where the endpoints are.
 ///
@@ -91,11 +90,7 @@ impl OAuthEndpoints {
         let answer = self
             .post(transport, "/oauth2/token", app, form, &judge, now)
             .await?;
-        let wire: TokenWire = judge.json(answer)?;
-        wire.into_tokens().map_err(|reason| {
-            let reason = reason.to_owned();
-            judge.fault(Fault::Unreadable { reason })
-        })
+        judge.json(answer)
     }
 
     /// Posts a form and answers with a 2xx, or with what went wrong.

@@ -3,7 +3,9 @@
 use fanvue_bot_core::page::Page;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
+use super::FromAnswer;
 use super::loose::{Label, Loose, Whole};
 use crate::cursor::{Place, Step};
 
@@ -43,6 +45,12 @@ where
     T: DeserializeOwned,
 {
     Ok(Option::<Vec<Loose<T>>>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+impl<T: DeserializeOwned> FromAnswer for List<T> {
+    fn read(object: Value) -> Result<Self, &'static str> {
+        Self::deserialize(object).map_err(|_| "data: expected a list")
+    }
 }
 
 impl<T: DeserializeOwned> List<T> {
@@ -111,7 +119,7 @@ impl<T: DeserializeOwned> List<T> {
 mod tests {
     use super::*;
     use fanvue_bot_core::page::PageRequest;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn check(limit: usize, body: Value, items: &[i64], next: Option<&str>) {
         let step = Step::new(&PageRequest::first(limit)).unwrap();

@@ -9,7 +9,9 @@ use fanvue_bot_core::money::Cents;
 use fanvue_bot_core::time::Timestamp;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::Value;
 
+use super::FromAnswer;
 use super::loose::{Label, Loose, Time, Whole};
 
 /// Both families; `gif` is v1's, and its shape is unknown.
@@ -49,6 +51,14 @@ struct Price {
     price: Loose<Whole>,
 }
 
+impl FromAnswer for RemoteMessage {
+    fn read(object: Value) -> Result<Self, &'static str> {
+        let wire = MessageWire::deserialize(object).ok();
+        wire.and_then(MessageWire::into_message)
+            .ok_or("uuid: expected a UUID")
+    }
+}
+
 impl MessageWire {
     /// The message, if it has an id.
     pub(crate) fn into_message(self) -> Option<RemoteMessage> {
@@ -79,7 +89,7 @@ impl MessageWire {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     const ID: &str = "3e550000-0000-4000-8000-000000000009";
 

@@ -4,8 +4,9 @@ use fanvue_bot_core::client::OutgoingMessage;
 use fanvue_bot_core::id::{FanId, MediaId, MessageId};
 use fanvue_bot_core::money::Cents;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::loose::Loose;
+use super::FromAnswer;
 
 /// The longest text, in characters.
 const MAX_TEXT: usize = 5_000;
@@ -50,15 +51,17 @@ impl<'a> OutgoingWire<'a> {
 }
 
 /// The answer to a sent message.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct SentWire {
-    message_uuid: Loose<MessageId>,
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Sent {
+    message_uuid: MessageId,
 }
 
-impl SentWire {
-    pub(crate) const fn id(&self) -> Option<MessageId> {
-        self.message_uuid.0
+impl FromAnswer for MessageId {
+    fn read(object: Value) -> Result<Self, &'static str> {
+        Sent::deserialize(object)
+            .map(|sent| sent.message_uuid)
+            .map_err(|_| "messageUuid: expected a UUID")
     }
 }
 

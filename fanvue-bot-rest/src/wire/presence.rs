@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use fanvue_bot_core::client::Presence;
 use fanvue_bot_core::id::FanId;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::FromAnswer;
 use super::loose::{Loose, Time};
 
 /// The question.
@@ -25,6 +27,12 @@ pub(crate) struct PresenceWire(HashMap<String, Loose<Status>>);
 struct Status {
     is_online: Loose<bool>,
     last_seen_at: Loose<Time>,
+}
+
+impl FromAnswer for PresenceWire {
+    fn read(object: Value) -> Result<Self, &'static str> {
+        Self::deserialize(object).map_err(|_| "expected a map by user")
+    }
 }
 
 impl PresenceWire {
