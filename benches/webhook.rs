@@ -1,0 +1,126 @@
+//! Proving and parsing a webhook, beside the bare HMAC that no receiver can do without.
+//!
+//! `cargo bench --bench webhook`. The bar: `verify and parse` of 1 KiB takes at most twice the `floor` of
+//! the same body in the same run.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a bench that cannot set itself up should stop"
+)]
+
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use fanvue_bot_core::secret::Secret;
+use fanvue_bot_core::time::Timestamp;
+use fanvue_bot_core::webhook::{Hints, Signer, Verifier, claimed_account};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+const SECRET: &str = "whsec_0123456789abcdef0123456789abcdef";
+const NOW: Timestamp = Timestamp::from_seconds(1_790_000_000);
+
+/// A `creator.message.received` of `length` bytes whose text repeats `words`, written as they are or with
+/// everything outside ASCII escaped.
+fn event(length: usize, words: &str, escape: bool) -> Vec<u8> {
+    let with = |text: &str| {
+        let text = serde_json::to_string(text).unwrap();
+        let text = if escape {
+            text.chars().map(escaped).collect()
+        } else {
+            text
+        };
+        format!(
+            concat!(
+                r#"{{"id":"evt_01JABCDEFGHJKMNPQRSTVWXYZ0","type":"creator.message.received","#,
+                r#""timestamp":"2026-10-05T09:30:00.500Z","data":{{"object":"message","#,
+                r#""uuid":"3e550000-0000-4000-8000-000000000009","sender":"fan","#,
+                r#""created_at":"2026-10-05T09:30:00.000Z","deleted_at":null,"text":{},"#,
+                r#""message_type":"SINGLE_RECIPIENT","is_automated":false,"is_muted":false,"#,
+                r#""unread_messages_count":1,"#,
+                r#""creator":{{"uuid":"c0de0000-0000-4000-8000-000000000001"}},"#,
+                r#""fan":{{"uuid":"fa000000-0000-4000-8000-000000000001","handle":"fan-one","#,
+                r#""display_name":"Fan One","#,
+                r#""avatar_url":"https://media.example.com/avatars/fa000000.jpg"}}}}}}"#,
+            ),
+            text
+        )
+        .into_bytes()
+    };
+    let mut text = String::new();
+    for c in words.chars().cycle() {
+        text.push(c);
+        if with(&text).len() > length {
+            text.pop();
+            break;
+        }
+    }
+    let spare = length - with(&text).len();
+    text.extend(std::iter::repeat_n('.', spare));
+    with(&text)
+}
+
+fn escaped(c: char) -> String {
+    if c.is_ascii() {
+        return c.to_string();
+    }
+    let mut units = [0; 2];
+    c.encode_utf16(&mut units)
+        .iter()
+        .map(|unit| format!("\\u{unit:04x}"))
+        .collect()
+}
+
+fn webhook(criterion: &mut Criterion) {
+    let secret = Secret::new(SECRET);
+    let verifier = Verifier::new(&secret).unwrap();
+    let signer = Signer::new(&secret).unwrap();
+    let ascii = "hey you, how was your weekend? I was out by the lake and thought of you. ";
+    let emoji = "hey you 😘 wie war’s am See? ich hab dich vermisst 🥺💕 ";
+    for (name, body) in [
+        ("ascii", event(1_024, ascii, false)),
+        ("emoji", event(1_024, emoji, false)),
+        ("emoji escaped", event(1_024, emoji, true)),
+        ("line breaks", event(1_024, "hey you\nhow was it at the lake?\n", false)),
+        ("short ascii", event(640, ascii, false)),
+    ] {
+        let header = signer.header(NOW, &body);
+        let digits = NOW.as_seconds().to_string();
+        let mut group = criterion.benchmark_group(format!("webhook/{name}"));
+        group.throughput(Throughput::Bytes(u64::try_from(body.len()).unwrap()));
+        group.bench_function("floor: bare hmac", |bencher| {
+            bencher.iter(|| {
+                let mut hmac =
+                    Hmac::<Sha256>::new_from_slice(black_box(SECRET.as_bytes())).unwrap();
+                hmac.update(digits.as_bytes());
+                hmac.update(b".");
+                hmac.update(black_box(&body));
+                hmac.finalize().into_bytes()
+            });
+        });
+        group.bench_function("verify", |bencher| {
+            bencher.iter(|| {
+                verifier
+                    .verify(black_box(header.as_bytes()), black_box(&body), NOW)
+                    .unwrap()
+                    .secret_index()
+            });
+        });
+        group.bench_function(BenchmarkId::from_parameter("verify and parse"), |bencher| {
+            bencher.iter(|| {
+                verifier
+                    .verify(black_box(header.as_bytes()), black_box(&body), NOW)
+                    .unwrap()
+                    .parse(&Hints::default())
+                    .unwrap()
+            });
+        });
+        group.bench_function("claimed account", |bencher| {
+            bencher.iter(|| claimed_account(black_box(&body)));
+        });
+        group.finish();
+    }
+}
+
+criterion_group!(benches, webhook);
+criterion_main!(benches);
