@@ -208,3 +208,6 @@ impl ParseEventError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
