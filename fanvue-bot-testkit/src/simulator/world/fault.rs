@@ -35,7 +35,7 @@ pub enum RequestFault {
     Unauthorized,
     /// Not executed, answered with 429 and this `Retry-After` in seconds.
     RateLimited(u64),
-    /// On the token endpoint: 400 `invalid_grant`. Elsewhere it has no effect.
+    /// Not executed, answered with 400 `invalid_grant`. Strikes `/oauth2/token` only.
     InvalidGrant,
 }
 

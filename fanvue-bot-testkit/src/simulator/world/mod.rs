@@ -71,6 +71,7 @@ pub use people::{Creator, Fan, Relation, Subscription};
 pub use rate::{BucketKey, RateDecision, RateLimits};
 pub use rng::Rng;
 pub use secret::SecretText;
+pub(crate) use signature::hex;
 pub use time::Moment;
 pub use tokens::{Access, Consent, IssuedTokens, OAuthError, challenge};
 

@@ -44,6 +44,16 @@ impl OAuthError {
         }
     }
 
+    /// 400 `unsupported_grant_type`.
+    pub const fn unsupported_grant_type() -> Self {
+        let description = "grant_type must be authorization_code or refresh_token";
+        Self {
+            status: 400,
+            error: "unsupported_grant_type",
+            description,
+        }
+    }
+
     /// 401 `invalid_client`.
     pub const fn invalid_client(description: &'static str) -> Self {
         Self {
