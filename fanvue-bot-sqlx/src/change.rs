@@ -1,0 +1,95 @@
+//! A change taken apart into rows, with everything checked that needs no database.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fanvue_bot_core::store::{Change, ConversationChange, StoreError};
+use uuid::Uuid;
+
+use crate::row::{ContentRow, ConversationRow, CreatorRow, DecisionRow, MessageRow};
+
+/// The rows of one change.
+#[derive(Clone)]
+pub(crate) enum ChangeRows {
+    Creator(CreatorRow),
+    Conversation(ConversationRows),
+}
+
+/// The rows of a conversation's change.
+#[derive(Clone)]
+pub(crate) struct ConversationRows {
+    pub(crate) conversation: ConversationRow,
+    /// New messages, with the contents and decisions of the same change already in them.
+    pub(crate) messages: Vec<MessageRow>,
+    /// Better contents of messages that must be stored already; one for each message.
+    pub(crate) contents: BTreeMap<Uuid, ContentRow>,
+    /// Decisions on messages that must be stored already; one for each message.
+    pub(crate) decisions: BTreeMap<Uuid, DecisionRow>,
+}
+
+impl ChangeRows {
+    pub(crate) fn from_domain(change: &Change) -> Result<Self, StoreError> {
+        match change {
+            Change::Creator(creator) => CreatorRow::from_domain(creator).map(Self::Creator),
+            Change::Conversation(change) => {
+                ConversationRows::from_domain(change).map(Self::Conversation)
+            }
+            _ => Err(StoreError::Rejected {
+                reason: "this kind of change is newer than the adapter; update fanvue-bot-sqlx"
+                    .to_owned(),
+            }),
+        }
+    }
+}
+
+impl ConversationRows {
+    fn from_domain(change: &ConversationChange) -> Result<Self, StoreError> {
+        let mut seen = BTreeSet::new();
+        let mut rows = Self {
+            conversation: ConversationRow::from_domain(&change.conversation)?,
+            messages: Vec::with_capacity(change.messages.len()),
+            contents: BTreeMap::new(),
+            decisions: BTreeMap::new(),
+        };
+        for message in &change.messages {
+            if message.conversation != change.conversation.id {
+                return Err(StoreError::Rejected {
+                    reason: format!("message {} names another conversation", message.id),
+                });
+            }
+            if !seen.insert(message.id) {
+                return Err(StoreError::Rejected {
+                    reason: format!("message {} is listed twice", message.id),
+                });
+            }
+            rows.messages.push(MessageRow::from_domain(message)?);
+        }
+        for update in &change.contents {
+            let content = ContentRow::from_domain(&update.content, update.tokens)?;
+            match rows.new_message(update.message.as_uuid()) {
+                Some(row) => row.content = content,
+                None => {
+                    rows.contents.insert(update.message.as_uuid(), content);
+                }
+            }
+        }
+        for (message, decision) in &change.decisions {
+            let decision = DecisionRow::from_domain(decision)?;
+            match rows.new_message(message.as_uuid()) {
+                Some(row) => row.decision = Some(decision),
+                None => {
+                    rows.decisions.insert(message.as_uuid(), decision);
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    fn new_message(&mut self, id: Uuid) -> Option<&mut MessageRow> {
+        self.messages.iter_mut().find(|row| row.id == id)
+    }
+
+    /// The messages that must be stored already for this change to be valid.
+    pub(crate) fn presupposed(&self) -> impl Iterator<Item = Uuid> + '_ {
+        self.contents.keys().chain(self.decisions.keys()).copied()
+    }
+}

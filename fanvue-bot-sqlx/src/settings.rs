@@ -1,0 +1,27 @@
+//! Settings that every back end has.
+
+use std::time::Duration;
+
+/// How a queue behaves. Every default is a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QueueSettings {
+    /// How long an idempotency key stays taken after its job ended. Default: 1 day, longer than any
+    /// webhook is delivered again.
+    pub idempotency_retention: Duration,
+    /// At most this many jobs of one lane in one claim. Default: 100; a lane rarely holds ten.
+    pub lane_cap: usize,
+    /// The longest that `ready` sleeps before it looks for jobs that other processes enqueued.
+    /// Default: 1 s.
+    pub poll_interval: Duration,
+}
+
+impl Default for QueueSettings {
+    fn default() -> Self {
+        Self {
+            idempotency_retention: Duration::from_secs(86_400),
+            lane_cap: 100,
+            poll_interval: Duration::from_secs(1),
+        }
+    }
+}

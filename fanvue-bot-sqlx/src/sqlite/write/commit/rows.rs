@@ -1,0 +1,306 @@
+//! Writing the rows of many changes and jobs with few statements.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use fanvue_bot_core::queue::Enqueued;
+use sqlx::sqlite::SqliteConnection;
+use uuid::Uuid;
+
+use super::{Rows, first_of_each_key};
+use crate::row::{ContentRow, DecisionRow, JobRow};
+use crate::sqlite::fault::Fault;
+use crate::sqlite::job_id;
+use crate::sqlite::sql::{Bulk, Columns, Values};
+use crate::sqlite::write::Transaction;
+
+static CREATORS: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::new(
+        "INSERT INTO creators (creator_id, account_id, revision, profile) VALUES",
+        4,
+        "ON CONFLICT (creator_id) DO UPDATE SET account_id = excluded.account_id, \
+         revision = excluded.revision, profile = excluded.profile",
+    )
+});
+
+static CONVERSATIONS: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::new(
+        "INSERT INTO conversations (creator_id, fan_id, revision, wake_at, state) VALUES",
+        5,
+        "ON CONFLICT (creator_id, fan_id) DO UPDATE SET revision = excluded.revision, \
+         wake_at = excluded.wake_at, state = excluded.state",
+    )
+});
+
+static MESSAGES: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::new(
+        "INSERT INTO messages (creator_id, fan_id, id, sent_at, stored_at, author, kind, text, \
+         media, has_media, price_cents, fetched, tokenizer, tokens, turn, outcome, decision, \
+         decided_at) VALUES",
+        18,
+        "",
+    )
+});
+
+static CONTENTS: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::new(
+        "WITH known (creator_id, fan_id, id, text, media, has_media, price_cents, fetched, \
+         tokenizer, tokens) AS (VALUES",
+        10,
+        ") UPDATE messages SET text = known.text, media = known.media, \
+         has_media = known.has_media, price_cents = known.price_cents, \
+         fetched = known.fetched, tokenizer = known.tokenizer, tokens = known.tokens \
+         FROM known WHERE messages.creator_id = known.creator_id \
+         AND messages.fan_id = known.fan_id AND messages.id = known.id",
+    )
+});
+
+static DECISIONS: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::new(
+        "WITH known (creator_id, fan_id, id, outcome, decision, decided_at) AS (VALUES",
+        6,
+        ") UPDATE messages SET outcome = known.outcome, decision = known.decision, \
+         decided_at = known.decided_at \
+         FROM known WHERE messages.creator_id = known.creator_id \
+         AND messages.fan_id = known.fan_id AND messages.id = known.id",
+    )
+});
+
+/// Takes keys that are free or whose retention is over; answers with those it took.
+static KEYS: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::new(
+        "INSERT INTO job_keys (creator_id, idempotency_key) VALUES",
+        2,
+        "ON CONFLICT (creator_id, idempotency_key) DO UPDATE SET expires_at = NULL \
+         WHERE expires_at <= ? RETURNING creator_id, idempotency_key",
+    )
+});
+
+static JOBS: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::new(
+        "INSERT INTO jobs (seq, id, creator_id, lane, idempotency_key, kind, priority, due_at) \
+         VALUES",
+        8,
+        "",
+    )
+});
+
+/// A job that becomes the first of its lane makes the lane claimable earlier, unless it is blocked.
+static LANES: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::new(
+        "INSERT INTO lanes (creator_id, lane, head_due, head_priority, blocked_until, ready_at) \
+         VALUES",
+        6,
+        "ON CONFLICT (creator_id, lane) DO UPDATE SET head_due = excluded.head_due, \
+         head_priority = excluded.head_priority, \
+         ready_at = max(excluded.head_due, blocked_until) \
+         WHERE excluded.head_due < head_due",
+    )
+});
+
+impl Rows<'_> {
+    pub(super) async fn write(&self, connection: &mut SqliteConnection) -> Result<(), Fault> {
+        for row in &self.creators {
+            // One at a time: an account may pass from one creator to another within a group.
+            CREATORS
+                .run(
+                    connection,
+                    std::slice::from_ref(row),
+                    |values, (row, revision)| {
+                        values.push_id(row.creator)?;
+                        values.push(row.account.map(|id| id.into_bytes().to_vec()))?;
+                        values.push(*revision)?;
+                        values.push(row.profile.as_str())
+                    },
+                    none,
+                )
+                .await?;
+        }
+        let conversations: Vec<_> = self.conversations.values().collect();
+        CONVERSATIONS
+            .run(
+                connection,
+                &conversations,
+                |values, (row, revision)| {
+                    values.push_id(row.creator)?;
+                    values.push_id(row.fan)?;
+                    values.push(*revision)?;
+                    values.push(row.wake_at)?;
+                    values.push(row.state.as_str())
+                },
+                none,
+            )
+            .await?;
+        MESSAGES
+            .run(
+                connection,
+                &self.messages,
+                |values, row| {
+                    values.push_id(row.creator)?;
+                    values.push_id(row.fan)?;
+                    values.push_id(row.id)?;
+                    values.push(row.sent_at)?;
+                    values.push(row.stored_at)?;
+                    values.push(&*row.author)?;
+                    values.push(row.kind.as_str())?;
+                    push_content(values, &row.content)?;
+                    values.push(row.turn)?;
+                    push_decision(values, row.decision.as_ref())
+                },
+                none,
+            )
+            .await?;
+        let contents: Vec<_> = self.contents.iter().collect();
+        CONTENTS
+            .run(
+                connection,
+                &contents,
+                |values, (key, row)| {
+                    push_key(values, *key)?;
+                    push_content(values, row)
+                },
+                none,
+            )
+            .await?;
+        let decisions: Vec<_> = self.decisions.iter().collect();
+        DECISIONS
+            .run(
+                connection,
+                &decisions,
+                |values, (key, row)| {
+                    push_key(values, *key)?;
+                    push_decision(values, Some(row))
+                },
+                none,
+            )
+            .await?;
+        Ok(())
+    }
+}
+
+impl Transaction<'_> {
+    /// Adds jobs whose keys are free; answers in their order.
+    pub(super) async fn enqueue(&mut self, jobs: Vec<&JobRow>) -> Result<Vec<Enqueued>, Fault> {
+        if jobs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let candidates = first_of_each_key(&jobs);
+        let now = self.state.purge.now;
+        let taken = KEYS
+            .run(
+                self.connection,
+                &candidates,
+                |values, job| {
+                    values.push_id(job.creator)?;
+                    values.push(job.key.as_str())
+                },
+                |values| values.push(now),
+            )
+            .await?;
+        let mut free = BTreeSet::new();
+        for row in &taken {
+            let columns = Columns::new(row, "job_keys");
+            free.insert((
+                columns.id(0, "creator_id")?,
+                columns.text(1, "idempotency_key")?,
+            ));
+        }
+
+        let clock = self.options.clock.now();
+        let mut new = Vec::with_capacity(free.len());
+        let mut answers = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            if free.remove(&(job.creator, job.key.clone())) {
+                let number = self.number()?;
+                let id = job_id::new(number, clock);
+                new.push((job, number, id.as_uuid()));
+                answers.push(Enqueued::New(id));
+            } else {
+                answers.push(Enqueued::Duplicate);
+            }
+        }
+        self.insert_jobs(&new).await?;
+        Ok(answers)
+    }
+
+    async fn insert_jobs(&mut self, new: &[(&JobRow, i64, Uuid)]) -> Result<(), Fault> {
+        if new.is_empty() {
+            return Ok(());
+        }
+        JOBS.run(
+            self.connection,
+            new,
+            |values, (job, number, id)| {
+                values.push(*number)?;
+                values.push_id(*id)?;
+                values.push_id(job.creator)?;
+                values.push_id(job.lane)?;
+                values.push(job.key.as_str())?;
+                values.push(job.kind.as_str())?;
+                values.push(job.priority)?;
+                values.push(job.due)
+            },
+            none,
+        )
+        .await?;
+        LANES
+            .run(
+                self.connection,
+                new,
+                |values, (job, _, _)| {
+                    values.push_id(job.creator)?;
+                    values.push_id(job.lane)?;
+                    values.push(job.due)?;
+                    values.push(job.priority)?;
+                    values.push(i64::MIN)?;
+                    values.push(job.due)
+                },
+                none,
+            )
+            .await?;
+        self.lanes_moved = true;
+        Ok(())
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the shape that `Bulk::run` takes")]
+const fn none(_: &mut Values) -> Result<(), Fault> {
+    Ok(())
+}
+
+fn push_key(values: &mut Values, key: &[Uuid; 3]) -> Result<(), Fault> {
+    key.iter().try_for_each(|id| values.push_id(*id))
+}
+
+fn push_content(values: &mut Values, row: &ContentRow) -> Result<(), Fault> {
+    values.push(row.text.clone())?;
+    values.push(row.media.as_deref())?;
+    values.push(i64::from(row.has_media))?;
+    values.push(row.price_cents)?;
+    values.push(i64::from(row.fetched))?;
+    values.push(row.tokenizer)?;
+    values.push(row.tokens)
+}
+
+fn push_decision(values: &mut Values, row: Option<&DecisionRow>) -> Result<(), Fault> {
+    values.push(row.map(|row| &*row.outcome))?;
+    values.push(row.map(|row| row.detail.as_str()))?;
+    values.push(row.map(|row| row.decided_at))
+}
+
+#[cfg(test)]
+pub(super) fn statements() -> Vec<String> {
+    [
+        &CREATORS,
+        &CONVERSATIONS,
+        &MESSAGES,
+        &CONTENTS,
+        &DECISIONS,
+        &KEYS,
+        &JOBS,
+        &LANES,
+    ]
+    .into_iter()
+    .flat_map(|bulk| bulk.texts())
+    .collect()
+}
