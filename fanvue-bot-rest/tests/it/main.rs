@@ -10,4 +10,5 @@ mod faults;
 mod limits;
 mod oauth;
 mod secrecy;
+mod simulator;
 mod support;
