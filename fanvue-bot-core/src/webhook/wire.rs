@@ -3,10 +3,12 @@
 //! Every field is optional here and a value of another type than expected is an absent one. A key that
 //! occurs twice counts as its last occurrence.
 
+use std::borrow::Cow;
+
 use uuid::Uuid;
 
 use super::event::ParseEventError;
-use super::json::{Malformed, RawStr, Reader};
+use super::json::{Malformed, Reader, Span};
 use crate::id::AccountId;
 use crate::money::Cents;
 use crate::time::Timestamp;
@@ -16,104 +18,108 @@ type Result<T, E = Malformed> = std::result::Result<T, E>;
 /// The top level.
 #[derive(Debug, Default)]
 pub(super) struct Body<'a> {
-    pub(super) id: Option<RawStr<'a>>,
-    pub(super) name: Option<RawStr<'a>>,
-    pub(super) timestamp: Option<RawStr<'a>>,
-    pub(super) data: Option<Box<Data<'a>>>,
-    pub(super) recipient: Option<RawStr<'a>>,
-    pub(super) sender: Person<'a>,
-    pub(super) sender_uuid: Option<RawStr<'a>>,
-    pub(super) counterpart: Option<RawStr<'a>>,
-    pub(super) message: Option<Box<FlatMessage<'a>>>,
-    pub(super) message_uuid: Option<RawStr<'a>>,
-    pub(super) post_uuid: Option<RawStr<'a>>,
-    pub(super) route_uuid: Option<RawStr<'a>>,
-    pub(super) context: Option<RawStr<'a>>,
-    pub(super) price: Option<&'a [u8]>,
-    pub(super) read_count: Option<&'a [u8]>,
+    pub(super) source: Source<'a>,
+    pub(super) id: Option<Span>,
+    pub(super) name: Option<Span>,
+    pub(super) timestamp: Option<Span>,
+    pub(super) data: Option<Box<Data>>,
+    pub(super) recipient: Option<Span>,
+    pub(super) sender: Person,
+    pub(super) sender_uuid: Option<Span>,
+    pub(super) counterpart: Option<Span>,
+    pub(super) message: Option<Box<FlatMessage>>,
+    pub(super) message_uuid: Option<Span>,
+    pub(super) post_uuid: Option<Span>,
+    pub(super) route_uuid: Option<Span>,
+    pub(super) context: Option<Span>,
+    pub(super) price: Option<Span>,
+    pub(super) read_count: Option<Span>,
     pub(super) is_muted: Option<bool>,
 }
 
 /// `data` of an envelope.
 #[derive(Debug, Default)]
-pub(super) struct Data<'a> {
-    pub(super) creator: Person<'a>,
-    pub(super) fan: Person<'a>,
-    pub(super) purchaser: Person<'a>,
-    pub(super) other: Person<'a>,
-    pub(super) uuid: Option<RawStr<'a>>,
-    pub(super) id: Option<RawStr<'a>>,
-    pub(super) sender: Option<RawStr<'a>>,
-    pub(super) text: Text<'a>,
-    pub(super) media: Media<'a>,
-    pub(super) message_type: Option<RawStr<'a>>,
+pub(super) struct Data {
+    pub(super) creator: Person,
+    pub(super) fan: Person,
+    pub(super) purchaser: Person,
+    pub(super) other: Person,
+    pub(super) uuid: Option<Span>,
+    pub(super) id: Option<Span>,
+    pub(super) sender: Option<Span>,
+    pub(super) text: Text,
+    pub(super) media: Media,
+    pub(super) message_type: Option<Span>,
     pub(super) is_automated: Option<bool>,
     pub(super) is_muted: Option<bool>,
-    pub(super) unread: Option<&'a [u8]>,
-    pub(super) message_uuid: Option<RawStr<'a>>,
-    pub(super) post_uuid: Option<RawStr<'a>>,
-    pub(super) word: Option<RawStr<'a>>,
-    pub(super) created_at: Option<RawStr<'a>>,
-    pub(super) happened_at: Option<RawStr<'a>>,
-    pub(super) money: Money<'a>,
+    pub(super) unread: Option<Span>,
+    pub(super) message_uuid: Option<Span>,
+    pub(super) post_uuid: Option<Span>,
+    pub(super) word: Option<Span>,
+    pub(super) created_at: Option<Span>,
+    pub(super) happened_at: Option<Span>,
+    pub(super) money: Money,
 }
 
 /// What only events about money carry.
 #[derive(Debug, Default)]
-pub(super) struct Money<'a> {
-    pub(super) status: Option<RawStr<'a>>,
+pub(super) struct Money {
+    pub(super) status: Option<Span>,
     pub(super) cancel_at_period_end: Option<bool>,
-    pub(super) period_start: Option<RawStr<'a>>,
-    pub(super) expires_at: Option<RawStr<'a>>,
-    pub(super) source: Option<RawStr<'a>>,
-    pub(super) gross: Option<&'a [u8]>,
-    pub(super) net: Option<&'a [u8]>,
-    pub(super) amount: Option<&'a [u8]>,
-    pub(super) currency: Option<RawStr<'a>>,
-    pub(super) payment_id: Option<RawStr<'a>>,
-    pub(super) payer: Person<'a>,
+    pub(super) period_start: Option<Span>,
+    pub(super) expires_at: Option<Span>,
+    pub(super) source: Option<Span>,
+    pub(super) gross: Option<Span>,
+    pub(super) net: Option<Span>,
+    pub(super) amount: Option<Span>,
+    pub(super) currency: Option<Span>,
+    pub(super) payment_id: Option<Span>,
+    pub(super) payer: Person,
 }
 
 /// `message` of a flat body.
 #[derive(Debug, Default)]
-pub(super) struct FlatMessage<'a> {
-    pub(super) uuid: Option<RawStr<'a>>,
-    pub(super) text: Text<'a>,
-    pub(super) media: Media<'a>,
-    pub(super) created_at: Option<RawStr<'a>>,
-    pub(super) message_type: Option<RawStr<'a>>,
+pub(super) struct FlatMessage {
+    pub(super) uuid: Option<Span>,
+    pub(super) text: Text,
+    pub(super) media: Media,
+    pub(super) created_at: Option<Span>,
+    pub(super) message_type: Option<Span>,
 }
 
 /// A user.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Person<'a> {
+pub(super) struct Person {
     pub(super) present: bool,
-    pub(super) uuid: Option<RawStr<'a>>,
-    pub(super) handle: Option<RawStr<'a>>,
-    pub(super) display_name: Option<RawStr<'a>>,
+    pub(super) uuid: Option<Span>,
+    pub(super) handle: Option<Span>,
+    pub(super) display_name: Option<Span>,
 }
 
 /// Words that may be left out, which is not the same as there being none.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) enum Text<'a> {
+pub(super) enum Text {
     #[default]
     Absent,
     Null,
-    Words(RawStr<'a>),
+    Words(Span),
 }
 
 /// What a body says of a message's media.
 #[derive(Debug, Default)]
-pub(super) struct Media<'a> {
+pub(super) struct Media {
     pub(super) has_media: Option<bool>,
-    pub(super) ids: Vec<Uuid>,
-    pub(super) price: Option<&'a [u8]>,
+    pub(super) ids: Vec<Span>,
+    pub(super) price: Option<Span>,
 }
 
 impl<'a> Body<'a> {
     /// Reads a whole body.
     pub(super) fn read(bytes: &'a [u8]) -> Result<Self, ParseEventError> {
-        let mut body = Self::default();
+        let mut body = Self {
+            source: Source(bytes),
+            ..Self::default()
+        };
         let mut reader = Reader::new(bytes);
         let object = reader
             .object(|key, reader| body.member(key, reader))
@@ -125,13 +131,13 @@ impl<'a> Body<'a> {
         }
     }
 
-    fn member(&mut self, key: &[u8], reader: &mut Reader<'a>) -> Result<()> {
+    fn member(&mut self, key: &[u8], reader: &mut Reader<'_>) -> Result<()> {
         match key {
             b"id" => self.id = reader.string()?,
             b"type" => self.name = reader.string()?,
             b"timestamp" => self.timestamp = reader.string()?,
             b"data" => {
-                let mut data = Box::<Data<'a>>::default();
+                let mut data = Box::<Data>::default();
                 let object = reader.object(|key, reader| data.member(key, reader))?;
                 self.data = object.then_some(data);
             }
@@ -140,7 +146,7 @@ impl<'a> Body<'a> {
             b"senderUuid" => self.sender_uuid = reader.string()?,
             b"counterpartUuid" => self.counterpart = reader.string()?,
             b"message" => {
-                let mut message = Box::<FlatMessage<'a>>::default();
+                let mut message = Box::<FlatMessage>::default();
                 let object = reader.object(|key, reader| message.member(key, reader))?;
                 self.message = object.then_some(message);
             }
@@ -166,15 +172,15 @@ impl<'a> Body<'a> {
                 None => return Ok(None),
             },
         };
-        match uuid(raw) {
+        match self.source.uuid(raw) {
             Some(id) => Ok(Some(AccountId::from_uuid(id))),
             None => Err(ParseEventError::NotAnId { field }),
         }
     }
 }
 
-impl<'a> Data<'a> {
-    fn member(&mut self, key: &[u8], reader: &mut Reader<'a>) -> Result<()> {
+impl Data {
+    fn member(&mut self, key: &[u8], reader: &mut Reader<'_>) -> Result<()> {
         match key {
             b"creator" => self.creator = Person::read(reader)?,
             b"fan" => self.fan = Person::read(reader)?,
@@ -185,7 +191,7 @@ impl<'a> Data<'a> {
             b"sender" => self.sender = reader.string()?,
             b"text" => self.text = Text::read(reader)?,
             b"has_media" => self.media.has_media = reader.boolean()?,
-            b"media_uuids" => self.media.ids = uuids(reader)?,
+            b"media_uuids" => self.media.ids = spans(reader)?,
             b"price" => self.media.price = reader.number()?,
             b"message_type" => self.message_type = reader.string()?,
             b"is_automated" => self.is_automated = reader.boolean()?,
@@ -202,8 +208,8 @@ impl<'a> Data<'a> {
     }
 }
 
-impl<'a> Money<'a> {
-    fn member(&mut self, key: &[u8], reader: &mut Reader<'a>) -> Result<()> {
+impl Money {
+    fn member(&mut self, key: &[u8], reader: &mut Reader<'_>) -> Result<()> {
         match key {
             b"status" => self.status = reader.string()?,
             b"cancel_at_period_end" => self.cancel_at_period_end = reader.boolean()?,
@@ -231,13 +237,13 @@ impl<'a> Money<'a> {
     }
 }
 
-impl<'a> FlatMessage<'a> {
-    fn member(&mut self, key: &[u8], reader: &mut Reader<'a>) -> Result<()> {
+impl FlatMessage {
+    fn member(&mut self, key: &[u8], reader: &mut Reader<'_>) -> Result<()> {
         match key {
             b"uuid" => self.uuid = reader.string()?,
             b"text" => self.text = Text::read(reader)?,
             b"hasMedia" => self.media.has_media = reader.boolean()?,
-            b"mediaUuids" => self.media.ids = uuids(reader)?,
+            b"mediaUuids" => self.media.ids = spans(reader)?,
             b"price" => self.media.price = reader.number()?,
             b"createdAt" => self.created_at = reader.string()?,
             b"type" => self.message_type = reader.string()?,
@@ -247,8 +253,8 @@ impl<'a> FlatMessage<'a> {
     }
 }
 
-impl<'a> Person<'a> {
-    fn read(reader: &mut Reader<'a>) -> Result<Self> {
+impl Person {
+    fn read(reader: &mut Reader<'_>) -> Result<Self> {
         let mut person = Self::default();
         person.present = reader.object(|key, reader| {
             match key {
@@ -263,8 +269,8 @@ impl<'a> Person<'a> {
     }
 }
 
-impl<'a> Text<'a> {
-    fn read(reader: &mut Reader<'a>) -> Result<Self> {
+impl Text {
+    fn read(reader: &mut Reader<'_>) -> Result<Self> {
         let null = reader.at_null();
         Ok(match reader.string()? {
             Some(words) => Self::Words(words),
@@ -274,35 +280,72 @@ impl<'a> Text<'a> {
     }
 }
 
-/// The UUIDs of an array; other elements are passed over.
-fn uuids(reader: &mut Reader<'_>) -> Result<Vec<Uuid>> {
-    let mut ids = Vec::new();
+/// The strings of an array; other elements are passed over.
+fn spans(reader: &mut Reader<'_>) -> Result<Vec<Span>> {
+    let mut spans = Vec::new();
     reader.array(|reader| {
-        ids.extend(reader.string()?.and_then(uuid));
+        spans.extend(reader.string()?);
         Ok(())
     })?;
-    Ok(ids)
+    Ok(spans)
 }
 
-pub(super) fn uuid(raw: RawStr<'_>) -> Option<Uuid> {
-    Uuid::try_parse_ascii(&raw.bytes()).ok()
+/// What spans point into.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Source<'a>(&'a [u8]);
+
+impl<'a> Source<'a> {
+    pub(super) fn bytes(self, span: Span) -> Cow<'a, [u8]> {
+        span.bytes(self.0)
+    }
+
+    pub(super) fn text(self, span: Span) -> Cow<'a, str> {
+        span.text(self.0)
+    }
+
+    pub(super) fn uuid(self, span: Span) -> Option<Uuid> {
+        Uuid::try_parse_ascii(&self.bytes(span)).ok()
+    }
+
+    pub(super) fn time(self, span: Option<Span>) -> Option<Timestamp> {
+        super::rfc3339::parse(&self.bytes(span?))
+    }
+
+    /// Cents from `500` and `500.0` alike; a fraction of a cent rounds.
+    pub(super) fn cents(self, number: Option<Span>) -> Option<Cents> {
+        cents(&self.text(number?))
+    }
+
+    /// A count from `2` and `2.0` alike.
+    pub(super) fn count(self, number: Option<Span>) -> Option<u64> {
+        u64::try_from(self.cents(number)?.get()).ok()
+    }
 }
 
-pub(super) fn time(raw: RawStr<'_>) -> Option<Timestamp> {
-    super::rfc3339::parse(&raw.bytes())
-}
-
-/// Cents from `500` and `500.0` alike; a fraction of a cent rounds.
-pub(super) fn cents(number: &[u8]) -> Option<Cents> {
-    let text = std::str::from_utf8(number).ok()?;
-    if let Ok(cents) = text.parse() {
+fn cents(number: &str) -> Option<Cents> {
+    if let Ok(cents) = number.parse() {
         return Some(Cents::new(cents));
     }
-    let amount: f64 = text.parse().ok()?;
+    let amount: f64 = number.parse().ok()?;
     format!("{amount:.0}").parse().ok().map(Cents::new)
 }
 
-/// A count from `2` and `2.0` alike.
-pub(super) fn count(number: &[u8]) -> Option<u64> {
-    u64::try_from(cents(number)?.get()).ok()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_read_with_and_without_a_fraction() {
+        for (number, expected) in [
+            ("500", Some(500)),
+            ("500.0", Some(500)),
+            ("5e2", Some(500)),
+            ("-3", Some(-3)),
+            ("499.6", Some(500)),
+            ("1e999", None),
+            ("99999999999999999999999", None),
+        ] {
+            assert_eq!(cents(number).map(Cents::get), expected, "{number}");
+        }
+    }
 }

@@ -49,12 +49,12 @@ fn read(body: &str, topic: Option<&str>) -> Result<Event, ParseEventError> {
 
 /// An envelope of `name` around `data` reads as `expected`.
 #[track_caller]
-fn check(name: &str, data: &str, expected: EventKind) {
+fn check(name: &str, data: &str, expected: &EventKind) {
     let body = write_out(&format!(
         r#"{{"id":"evt_1","type":"{name}","timestamp":"2026-10-05T09:30:00Z","data":{data}}}"#
     ));
     let event = read(&body, None).unwrap();
-    assert_eq!(event.kind, expected);
+    assert_eq!(&event.kind, expected);
     assert_eq!(event.account, ACCOUNT.parse().unwrap());
     assert_eq!(event.at, time("2026-10-05T09:30:00Z"));
 }
@@ -134,7 +134,7 @@ fn absent_words_are_to_be_fetched_and_null_words_are_not() {
         check(
             "creator.message.received",
             &data,
-            EventKind::MessageReceived(expected),
+            &EventKind::MessageReceived(expected),
         );
     }
 }
@@ -205,7 +205,7 @@ fn who_sent_a_message_is_what_sender_says() {
         } else {
             EventKind::MessageSent(message)
         };
-        check(name, &data(sender), expected);
+        check(name, &data(sender), &expected);
     }
 }
 
@@ -215,7 +215,7 @@ fn other_chat_events_are_read() {
     check(
         "creator.message.deleted",
         r#"{"uuid":"M","deleted_at":"2026-10-05T10:00:00.000Z","creator":{"uuid":"C"},"fan":{"uuid":"F"}}"#,
-        EventKind::MessageDeleted(MessageDeleted {
+        &EventKind::MessageDeleted(MessageDeleted {
             fan: fan(),
             message: message(),
             deleted_at: time("2026-10-05T10:00:00Z"),
@@ -224,7 +224,7 @@ fn other_chat_events_are_read() {
     check(
         "creator.message.read",
         r#"{"object":"fan_message_read","unread_messages_count":0,"fan":{"uuid":"F"},"creator":{"uuid":"C"}}"#,
-        EventKind::MessageRead(MessageRead {
+        &EventKind::MessageRead(MessageRead {
             fan: Some(fan()),
             unread: Some(0),
             read: None,
@@ -236,7 +236,7 @@ fn other_chat_events_are_read() {
             &format!(
                 r#"{{"emoji":"heart","message_uuid":"M","actor":{{"uuid":"{actor}"}},"creator":{{"uuid":"C"}}}}"#
             ),
-            EventKind::Reaction(Reaction {
+            &EventKind::Reaction(Reaction {
                 message: Some(message()),
                 fan: by,
                 emoji: Some("heart".into()),
@@ -255,7 +255,7 @@ fn other_chat_events_are_read() {
             &format!(
                 r#"{{"change_type":"presence","state":"{state}","changed_at":null,"fan":{{"uuid":"F"}},"creator":{{"uuid":"C"}}}}"#
             ),
-            EventKind::FanStatus(FanStatus {
+            &EventKind::FanStatus(FanStatus {
                 fan: Some(fan()),
                 state: expected,
                 changed_at: at,
@@ -265,7 +265,7 @@ fn other_chat_events_are_read() {
     check(
         "creator.follow.created",
         r#"{"follower":{"uuid":"F","handle":"fan-one"},"created_at":"2026-10-05T09:29:00Z","creator":{"uuid":"C"}}"#,
-        EventKind::Follow(Follow {
+        &EventKind::Follow(Follow {
             fan: Some(FanProfile {
                 handle: Some("fan-one".into()),
                 ..fan()
@@ -290,7 +290,7 @@ fn events_about_money_are_read() {
             &format!("creator.subscription.{name}"),
             r#"{"id":"sub_1","status":"active","cancel_at_period_end":false,"current_period_start":"2026-10-01T00:00:00Z",
                 "created_at":"2026-09-01T00:00:00Z","expires_at":"2026-11-01T00:00:00Z","purchaser":{"uuid":"F"},"creator":{"uuid":"C"}}"#,
-            EventKind::Subscription(Subscription {
+            &EventKind::Subscription(Subscription {
                 change,
                 fan: Some(fan()),
                 id: Some("sub_1".into()),
@@ -314,7 +314,7 @@ fn events_about_money_are_read() {
                 r#"{{"id":"pay_1","source":"tip","gross":1000,"net":800.0,"currency":"USD","paid_at":"2026-10-05T09:29:00Z",
                     "created_at":"2026-10-05T09:28:00Z","message_uuid":"M","post_uuid":null{who},"creator":{{"uuid":"C"}}}}"#
             ),
-            EventKind::Payment(Payment {
+            &EventKind::Payment(Payment {
                 source: PaymentSource::Tip,
                 fan,
                 id: Some("pay_1".into()),
@@ -342,12 +342,12 @@ fn events_about_money_are_read() {
         check(
             "creator.refund.created",
             data,
-            EventKind::Refund(reversal.clone()),
+            &EventKind::Refund(reversal.clone()),
         );
         check(
             "creator.dispute.created",
             data,
-            EventKind::Dispute(reversal.clone()),
+            &EventKind::Dispute(reversal.clone()),
         );
     }
 }
@@ -360,12 +360,12 @@ fn events_without_a_use_are_named_and_nothing_more() {
         "creator.new.thing",
     ] {
         let expected = EventKind::Other { name: name.into() };
-        check(name, r#"{"text":5,"creator":{"uuid":"C"}}"#, expected);
+        check(name, r#"{"text":5,"creator":{"uuid":"C"}}"#, &expected);
     }
     check(
         "creator.logout",
         r#"{"creator":{"uuid":"C"}}"#,
-        EventKind::Logout,
+        &EventKind::Logout,
     );
 }
 
@@ -655,28 +655,6 @@ fn debug_and_errors_show_no_personal_data() {
     for word in ["Luna", "fan-one", "Fan One", "example.com"] {
         assert!(!text.contains(word), "{text}");
     }
-}
-
-#[test]
-fn amounts_read_with_and_without_a_fraction() {
-    use crate::webhook::wire::{cents, count};
-    for (number, expected) in [
-        ("500", Some(500)),
-        ("500.0", Some(500)),
-        ("5e2", Some(500)),
-        ("-3", Some(-3)),
-        ("499.6", Some(500)),
-        ("1e999", None),
-        ("99999999999999999999999", None),
-    ] {
-        assert_eq!(
-            cents(number.as_bytes()).map(Cents::get),
-            expected,
-            "{number}"
-        );
-    }
-    assert_eq!(count(b"2.0"), Some(2));
-    assert_eq!(count(b"-1"), None);
 }
 
 proptest! {

@@ -75,7 +75,7 @@ fn a_header_that_is_not_exactly_right_is_refused() {
         (format!("t=1790000000,v0={MAC}0"), Malformed),
         (format!("t=1790000000,v0=g{short}"), Malformed),
         (format!("t=1790000000,v0=é{}", &MAC[2..]), Malformed),
-        (format!("t=1790000000,v0="), Malformed),
+        ("t=1790000000,v0=".into(), Malformed),
         (format!("t=1790000000,v0={MAC},v0=00"), Malformed),
         (format!("t=1790000000{many}"), Malformed),
         (format!("t=1790000000;v0={MAC}"), Malformed),
