@@ -298,6 +298,7 @@ impl<'a> Reader<'a> {
     #[inline]
     fn string_rest(&mut self) -> Result<Span> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let mut plain = 0;
         if let Some(words) = rest.first_chunk::<16>() {
             let (words, _) = words.as_chunks::<8>();
             for (index, word) in words.iter().enumerate() {
@@ -308,16 +309,20 @@ impl<'a> Reader<'a> {
                         self.at = end + 1;
                         return span;
                     }
+                    plain = index * 8 + at;
                     break;
                 }
+                plain = (index + 1) * 8;
             }
         }
-        self.long_string_rest()
+        self.long_string_rest(plain)
     }
 
+    /// Goes on after `plain` bytes that are not special.
     #[inline(never)]
-    fn long_string_rest(&mut self) -> Result<Span> {
+    fn long_string_rest(&mut self, plain: usize) -> Result<Span> {
         let start = self.at;
+        self.at += plain;
         let mut escaped = false;
         loop {
             self.at += plain_prefix(self.bytes.get(self.at..).unwrap_or_default());
