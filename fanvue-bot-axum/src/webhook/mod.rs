@@ -1,0 +1,190 @@
+//! The door that Fanvue's webhooks come in by.
+
+mod body;
+mod counters;
+mod door;
+mod secrets;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, RawQuery, Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::get;
+use fanvue_bot_core::intake::Intake;
+use fanvue_bot_core::secret::SecretVault;
+use fanvue_bot_core::webhook::Verifier;
+
+use self::counters::Counters;
+pub use self::counters::WebhookCounters;
+use self::door::Door;
+use self::secrets::CreatorSecrets;
+
+/// What a [`Webhooks`] is built from; made by [`Webhooks::builder`].
+#[derive(Debug)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct WebhooksBuilder {
+    verifier: Verifier,
+    intake: Intake,
+    vault: Option<Arc<dyn SecretVault>>,
+    secret_cache: Duration,
+    body_limit: usize,
+    read_timeout: Duration,
+    store_timeout: Duration,
+}
+
+impl WebhooksBuilder {
+    /// Also accepts what is signed with a creator's own
+    /// [`WebhookSecret`](fanvue_bot_core::secret::SecretKind::WebhookSecret) or
+    /// [`PreviousWebhookSecret`](fanvue_bot_core::secret::SecretKind::PreviousWebhookSecret) in this
+    /// vault, and then for that creator only. Off by default: the app's secret serves all.
+    ///
+    /// A request that the app's secret does not prove then costs a look-up by the account that it claims,
+    /// remembered for [`secret_cache`](Self::secret_cache).
+    pub fn creator_secrets(mut self, vault: Arc<dyn SecretVault>) -> Self {
+        self.vault = Some(vault);
+        self
+    }
+
+    /// How long a creator's secrets, or that there are none, are remembered: the longest that a change
+    /// of them takes to be heeded. 30 s by default; zero remembers nothing.
+    pub const fn secret_cache(mut self, duration: Duration) -> Self {
+        self.secret_cache = duration;
+        self
+    }
+
+    /// The largest body that is read, in bytes; 256 KiB by default.
+    pub const fn body_limit(mut self, bytes: usize) -> Self {
+        self.body_limit = bytes;
+        self
+    }
+
+    /// How long a body may take to arrive; 10 s by default, after which Fanvue has given up anyway.
+    pub const fn read_timeout(mut self, timeout: Duration) -> Self {
+        self.read_timeout = timeout;
+        self
+    }
+
+    /// How long looking up and storing may take before the sender is asked to come back; 8 s by default,
+    /// since Fanvue waits for 10.
+    pub const fn store_timeout(mut self, timeout: Duration) -> Self {
+        self.store_timeout = timeout;
+        self
+    }
+
+    /// Builds it.
+    #[must_use]
+    pub fn build(self) -> Webhooks {
+        let secrets = self.vault.map(|vault| {
+            let store = Arc::clone(self.intake.backend().store());
+            CreatorSecrets::new(store, vault, self.secret_cache)
+        });
+        Webhooks {
+            door: Arc::new(Door {
+                verifier: self.verifier,
+                intake: self.intake,
+                secrets,
+                counters: Counters::default(),
+                body_limit: self.body_limit,
+                read_timeout: self.read_timeout,
+                store_timeout: self.store_timeout,
+            }),
+        }
+    }
+}
+
+/// Takes Fanvue's webhooks in.
+///
+/// | Route | Answers |
+/// | --- | --- |
+/// | `POST /webhooks/fanvue` | takes an event in, for the creator whose account the body names |
+/// | `POST /webhooks/fanvue?creatorId={id}`, `POST /webhooks/fanvue/{id}` | the same, if the body is for that creator |
+/// | `GET` on these | 200, for URL checks |
+///
+/// The answer to an event is a bare status:
+///
+/// | Status | When | Fanvue |
+/// | --- | --- | --- |
+/// | 200 | stored, durably; or known already, of no use here, of an account that is none of ours, or unreadable though proved: then counted and dropped | is done |
+/// | 401 | not proved, or for another creator than the URL says | tries again, in vain |
+/// | 408, 413, 400 | the body took too long, is too large, or broke off | tries again |
+/// | 503 with `Retry-After` | the store or the vault did not answer; nothing is lost | tries again |
+///
+/// A request that is not proved writes nothing but a counter, and its answer is the same whether its
+/// tenant exists or not. Nothing of a request is ever repeated in an answer.
+#[derive(Clone)]
+pub struct Webhooks {
+    door: Arc<Door>,
+}
+
+impl Webhooks {
+    /// Begins a door that lets in what `verifier` proves, the app's secrets, and hands it to `intake`.
+    pub const fn builder(verifier: Verifier, intake: Intake) -> WebhooksBuilder {
+        WebhooksBuilder {
+            verifier,
+            intake,
+            vault: None,
+            secret_cache: Duration::from_secs(30),
+            body_limit: 256 * 1024,
+            read_timeout: Duration::from_secs(10),
+            store_timeout: Duration::from_secs(8),
+        }
+    }
+
+    /// The routes, to be served or merged into other ones.
+    pub fn router(&self) -> Router {
+        let at_root = || get(url_check).post(by_body);
+        Router::new()
+            .route("/webhooks/fanvue", at_root())
+            .route("/webhooks/fanvue/", at_root())
+            .route(
+                "/webhooks/fanvue/{creator_id}",
+                get(url_check).post(by_path),
+            )
+            .with_state(Arc::clone(&self.door))
+    }
+
+    /// What has come in since this was built, in this process.
+    #[must_use]
+    pub fn counters(&self) -> WebhookCounters {
+        self.door.counters.snapshot()
+    }
+}
+
+impl fmt::Debug for Webhooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Webhooks")
+            .field("verifier", &self.door.verifier)
+            .field("creator_secrets", &self.door.secrets.is_some())
+            .field("body_limit", &self.door.body_limit)
+            .field("counters", &self.counters())
+            .finish_non_exhaustive()
+    }
+}
+
+async fn url_check() -> StatusCode {
+    StatusCode::OK
+}
+
+async fn by_body(
+    State(door): State<Arc<Door>>,
+    RawQuery(query): RawQuery,
+    request: Request,
+) -> Response {
+    door.handle(None, query.as_deref(), request).await
+}
+
+async fn by_path(
+    State(door): State<Arc<Door>>,
+    path: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
+    request: Request,
+) -> Response {
+    // A segment that is no text is no creator's.
+    let creator = path.map(|Path(segment)| segment).unwrap_or_default();
+    door.handle(Some(&creator), query.as_deref(), request).await
+}

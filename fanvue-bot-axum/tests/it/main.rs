@@ -1,0 +1,6 @@
+//! The server and the routers over real sockets.
+
+#![expect(clippy::unwrap_used, reason = "a failing test may panic")]
+
+mod client;
+mod serve;
