@@ -159,3 +159,26 @@ impl CommitAndEnqueue for TwoSteps {
         Atomicity::TwoSteps
     }
 }
+
+macro_rules! forward_commit {
+    ($($pointer:ident)::+) => {
+        #[async_trait]
+        #[deny(clippy::missing_trait_methods)]
+        impl<C: CommitAndEnqueue + ?Sized> CommitAndEnqueue for $($pointer)::+<C> {
+            async fn commit_and_enqueue(
+                &self,
+                change: &Change,
+                expected: Option<Revision>,
+                jobs: &[NewJob],
+            ) -> Result<Revision, BackendError> {
+                (**self).commit_and_enqueue(change, expected, jobs).await
+            }
+
+            fn atomicity(&self) -> Atomicity {
+                (**self).atomicity()
+            }
+        }
+    };
+}
+forward_commit!(Arc);
+forward_commit!(Box);

@@ -242,6 +242,10 @@ impl Intake {
         })
     }
 
+    pub(crate) const fn send_timing(&self) -> Timing {
+        self.timing
+    }
+
     pub(crate) fn context<'a>(&self, creator: &'a Creator) -> Result<Context<'a>, EntropyError> {
         Ok(Context {
             now: self.clock.now(),
@@ -448,7 +452,12 @@ impl<'a> Batch<'a> {
             self.replied = true;
         }
         for human in transition.by_human {
-            let message = self.message(human.id, Author::Human, Content::default(), human.sent_at);
+            // The rest of what it says, such as media, is learned when the chat is read next.
+            let content = Content {
+                text: human.text.map(|text| Arc::clone(text.text())),
+                ..Content::default()
+            };
+            let message = self.message(human.id, Author::Human, content, human.sent_at);
             self.change.messages.push(message);
         }
     }

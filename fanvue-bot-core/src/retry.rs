@@ -35,13 +35,13 @@ pub struct Backoff {
 }
 
 impl Default for Backoff {
-    /// 2 s doubling to 5 min, 8 attempts: about ten minutes in all, which outlasts the restarts and
-    /// rate-limit windows of model providers without leaving a fan to an answer hours late.
+    /// 2 s doubling to 10 min, 30 attempts: about three and a half hours in all. An outage of a model's
+    /// provider or of Fanvue rarely lasts longer, and a fan whose answer comes late was still answered.
     fn default() -> Self {
         Self {
             base: Duration::from_secs(2),
-            cap: Duration::from_secs(300),
-            attempts: 8,
+            cap: Duration::from_secs(600),
+            attempts: 30,
         }
     }
 }

@@ -13,13 +13,20 @@ use crate::store::StoreError;
 pub(super) struct Failure {
     pub(super) note: FailureNote,
     pub(super) retry: Retry,
+    /// After this many attempts it is given up, if not earlier.
+    pub(super) attempts: u32,
 }
+
+/// A model that answers with nothing usable this often in a row will not do better the next time, and is
+/// paid each time.
+const BROKEN_ANSWERS: u32 = 4;
 
 impl Failure {
     fn new(error: &dyn std::error::Error, retry: Retry) -> Self {
         Self {
             note: FailureNote::from_error(error),
             retry,
+            attempts: u32::MAX,
         }
     }
 
@@ -28,6 +35,7 @@ impl Failure {
         Self {
             note: FailureNote::new(text),
             retry: Retry::Never,
+            attempts: 1,
         }
     }
 }
@@ -42,7 +50,20 @@ macro_rules! from_port {
         }
     )*};
 }
-from_port!(ClientError, LlmError, TokenError, StoreError);
+from_port!(ClientError, TokenError, StoreError);
+
+impl From<LlmError> for Failure {
+    fn from(error: LlmError) -> Self {
+        let failure = Self::new(&error, error.retry());
+        match error {
+            LlmError::Broken { .. } => Self {
+                attempts: BROKEN_ANSWERS,
+                ..failure
+            },
+            _ => failure,
+        }
+    }
+}
 
 impl From<EntropyError> for Failure {
     fn from(error: EntropyError) -> Self {

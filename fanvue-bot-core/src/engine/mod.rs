@@ -220,6 +220,8 @@ struct Performed {
     cut: Option<HistoryCut>,
     /// What to step with.
     input: Option<Input>,
+    /// After this, the input is out of date and time has merely passed.
+    valid_until: Option<Timestamp>,
     /// What failed, after all of this is committed.
     failure: Option<Failure>,
 }
@@ -368,7 +370,8 @@ impl Engine {
         }
     }
 
-    /// Enqueues the wake-up that a resting conversation needs, named after the job that ends with it.
+    /// Enqueues the wake-up that a resting conversation needs, named after the taking of the job that ends
+    /// with it: a job that is taken again after a crash may need another one than the time before.
     async fn follow_up(
         &self,
         id: ConversationId,
@@ -376,7 +379,7 @@ impl Engine {
         claims: &[Claim],
     ) -> Result<(), EngineError> {
         if let (Some(due), Some(claim)) = (wake_at, claims.first()) {
-            let key = IdempotencyKey::new(format!("after/{}", claim.job));
+            let key = IdempotencyKey::new(format!("after/{}/{}", claim.job, claim.token));
             self.backend()
                 .queue()
                 .enqueue(&[NewJob::wake(id, due, key)])
@@ -404,7 +407,9 @@ impl Engine {
                 queue.complete(claims, now).await?;
                 return Ok(RunOutcome::Retrying { at, cause });
             }
-            Retry::Backoff | Retry::Reconcile if !self.shared.backoff.exhausted(attempt) => {
+            Retry::Backoff | Retry::Reconcile
+                if attempt < failure.attempts.min(self.shared.backoff.attempts) =>
+            {
                 now + self
                     .shared
                     .backoff
@@ -525,7 +530,10 @@ impl Engine {
                 batch.changed = true;
             }
             if let Some(input) = &performed.input {
-                batch.step(input.clone());
+                let outdated = performed
+                    .valid_until
+                    .is_some_and(|until| context.now > until);
+                batch.step(if outdated { Input::Wake } else { input.clone() });
             }
             let (effect, replied) = (batch.effect.take(), batch.replied);
             let conversation = batch.change.conversation.clone();

@@ -1,7 +1,9 @@
 //! Messages that arrive: from the fan, and in the creator's name.
 
-use super::Step;
-use crate::conversation::{PendingMessage, Phase, Turn, Unattributed};
+use std::sync::Arc;
+
+use super::{DraftId, Step};
+use crate::conversation::{PendingMessage, Phase, Reply, Turn, Unattributed};
 use crate::decision::{Outcome, Rule, WaitCause};
 use crate::id::MessageId;
 use crate::time::Timestamp;
@@ -42,33 +44,46 @@ impl Step<'_> {
         &mut self,
         id: MessageId,
         sent_at: Timestamp,
-        text: Option<&str>,
+        text: Option<&Arc<str>>,
     ) {
-        if let Some(turn) = &self.next.turn
-            && let Phase::Sending { reply, intent } | Phase::Reconciling { reply, intent, .. } =
-                &turn.phase
-        {
-            let draft = super::DraftId {
+        let says = |reply: &Reply| text.is_some_and(|text| same_words(text, reply.text()));
+        if let Some(turn) = &self.next.turn {
+            let draft = DraftId {
                 turn: turn.id,
                 draft: turn.draft,
             };
-            let newer = intent.after.is_none_or(|after| sent_at >= after);
-            match text {
-                Some(text) if text == &**reply.text() && newer => {
-                    return self.sent(draft, id, sent_at);
-                }
-                Some(_) => {}
-                None if !newer => {}
-                None => {
-                    if self.next.unattributed.iter().all(|known| known.id != id) {
-                        self.next.unattributed.push(Unattributed { id, sent_at });
+            match &turn.phase {
+                Phase::Sending { reply, intent } | Phase::Reconciling { reply, intent, .. } => {
+                    let newer = intent.after.is_none_or(|after| sent_at >= after);
+                    if newer && says(reply) {
+                        return self.sent(draft, id, sent_at);
                     }
-                    return;
+                    // Ours or a human's: the send's outcome tells, and nothing else goes out before.
+                    return self.leave_open(id, sent_at, text);
                 }
+                // A send that counted as failed, and shows only now.
+                Phase::Pacing { reply, .. }
+                    if says(reply) && self.next.pending.iter().all(|m| m.sent_at <= sent_at) =>
+                {
+                    let reply = reply.clone();
+                    let answers = std::mem::take(&mut self.next.pending);
+                    return self.replied(&answers, reply, id, sent_at);
+                }
+                _ => {}
             }
         }
-        self.next.unattributed.retain(|known| known.id != id);
         self.human_wrote(sent_at);
+    }
+
+    fn leave_open(&mut self, id: MessageId, sent_at: Timestamp, text: Option<&Arc<str>>) {
+        let text = text.map(|text| Reply::new(Arc::clone(text)));
+        match self.next.unattributed.iter_mut().find(|m| m.id == id) {
+            Some(known) => known.text = text.or_else(|| known.text.take()),
+            None => self
+                .next
+                .unattributed
+                .push(Unattributed { id, sent_at, text }),
+        }
     }
 
     /// A human has the conversation now: whatever the fan had written before is theirs.
@@ -83,9 +98,6 @@ impl Step<'_> {
         self.next.pending = ours;
         for message in &theirs {
             self.decide(message.id, Outcome::PausedByHuman { until });
-        }
-        if self.in_flight() {
-            return;
         }
         if let Some(until) = self.pause() {
             self.next.turn = None;
@@ -115,12 +127,21 @@ impl Step<'_> {
         }
         if self.next.pending.is_empty() {
             self.next.turn = None;
-        } else if let Some(Turn {
-            phase: Phase::AwaitingApproval { .. } | Phase::Pacing { .. },
-            ..
-        }) = self.next.turn
-        {
-            self.settle_again();
+            return;
+        }
+        match &mut self.next.turn {
+            Some(turn) if matches!(turn.phase, Phase::Composing { .. }) => {
+                // What is being written may answer it.
+                turn.begin_draft(Phase::Composing {
+                    since: self.context.now,
+                    repair: None,
+                });
+            }
+            Some(Turn {
+                phase: Phase::AwaitingApproval { .. } | Phase::Pacing { .. },
+                ..
+            }) => self.settle_again(),
+            _ => {}
         }
     }
 
@@ -146,4 +167,9 @@ impl Step<'_> {
             .chain(answered)
             .any(|message| message.id == id)
     }
+}
+
+/// Whether two texts differ in white space at most, which services trim and rewrite.
+fn same_words(a: &str, b: &str) -> bool {
+    a.split_whitespace().eq(b.split_whitespace())
 }

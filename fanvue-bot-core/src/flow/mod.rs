@@ -58,8 +58,9 @@ pub struct Timing {
     /// A send is begun within this time of its committed intent, or not at all. Default: 5 s.
     pub begin_within: Duration,
     /// A send that was begun has ended, well or badly, within this time of its intent; after a crash the
-    /// outcome is not searched for before. At least `begin_within` plus the client's request timeout.
-    /// Default: 25 s.
+    /// outcome is not searched for before. At least `begin_within` plus the client's request timeout, or a
+    /// send that is still under way counts as lost and goes out twice. Default: 45 s, which leaves room
+    /// beside a request timeout of 30 s.
     pub settled_within: Duration,
     /// The wait before the chat is first read after an unclear answer. Default: 1 s.
     pub first_check: Duration,
@@ -73,7 +74,7 @@ impl Default for Timing {
     fn default() -> Self {
         Self {
             begin_within: Duration::from_secs(5),
-            settled_within: Duration::from_secs(25),
+            settled_within: Duration::from_secs(45),
             first_check: Duration::from_secs(1),
             recheck: Duration::from_secs(8),
             misses: 2,
@@ -300,7 +301,7 @@ pub fn step(conversation: &Conversation, input: Input, context: &Context<'_>) ->
             fetched,
         } => step.fan_message(id, sent_at, fetched),
         Input::CreatorMessage { id, sent_at, text } => {
-            step.creator_message(id, sent_at, text.as_deref())
+            step.creator_message(id, sent_at, text.as_ref())
         }
         Input::Deleted { id } => step.deleted(id),
         Input::Fetched { ids } => step.fetched(&ids),
@@ -430,6 +431,8 @@ impl Step<'_> {
             return;
         }
         if self.pause().is_some() {
+            // Whatever was being written does not know what the human says meanwhile.
+            self.next.turn = None;
             return;
         }
         if self.next.turn.is_none() && !self.next.pending.is_empty() {

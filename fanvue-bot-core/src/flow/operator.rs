@@ -1,8 +1,8 @@
 //! What a person does about a conversation.
 
 use super::{DraftId, Step};
-use crate::conversation::{Phase, Reply};
-use crate::decision::{Outcome, Rule};
+use crate::conversation::{Clearance, Phase, Reply};
+use crate::decision::{Outcome, Rule, WaitCause};
 use crate::time::Timestamp;
 
 /// What an operator does.
@@ -45,6 +45,8 @@ impl Step<'_> {
                 {
                     let reply = edited.unwrap_or_else(|| reply.clone());
                     turn.phase = Phase::Pacing { reply, until: now };
+                    turn.clearance = Clearance::Approved;
+                    self.mark_pending(&Self::waiting(now, WaitCause::Pacing));
                 }
             }
             OperatorAction::Reject { draft } => {
@@ -59,8 +61,10 @@ impl Step<'_> {
             }
             OperatorAction::Pause { until } => {
                 self.next.paused_until = Some(until);
-                if self.pause().is_some() && !self.in_flight() {
-                    self.next.turn = None;
+                if self.pause().is_some() {
+                    if !self.in_flight() {
+                        self.next.turn = None;
+                    }
                     self.mark_pending(&Outcome::PausedByHuman { until });
                 }
             }

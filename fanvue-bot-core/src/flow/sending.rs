@@ -1,8 +1,9 @@
 //! From a reply that may be sent to one that was: intent, send, outcome.
 
 use super::{DraftId, Effect, SentReply, Step};
-use crate::conversation::{Phase, SendIntent, Turn};
-use crate::decision::{Outcome, WaitCause};
+use crate::conversation::{Clearance, PendingMessage, Phase, Reply, SendIntent, Turn};
+use crate::creator::Mode;
+use crate::decision::{Outcome, Rule, WaitCause};
 use crate::id::MessageId;
 use crate::time::Timestamp;
 
@@ -12,6 +13,7 @@ impl Step<'_> {
     pub(super) fn chat_read(&mut self, draft: DraftId, newest: Option<Timestamp>) {
         let now = self.now();
         let timing = self.context.timing;
+        let settings = &self.context.creator.settings;
         if self.gate().is_some() || self.pause().is_some() {
             return;
         }
@@ -25,6 +27,16 @@ impl Step<'_> {
             return;
         }
         let reply = reply.clone();
+        // The settings may be others than when the reply was written.
+        if settings.dry_run {
+            self.next.turn = None;
+            return self.conclude_pending(&Outcome::Blocked { rule: Rule::DryRun });
+        }
+        if settings.mode == Mode::Draft && turn.clearance != Clearance::Approved {
+            let id = turn.id;
+            turn.phase = Phase::AwaitingApproval { reply };
+            return self.mark_pending(&Outcome::AwaitingApproval { turn: id });
+        }
         let answers = std::mem::take(&mut self.next.pending);
         let intent = SendIntent {
             answers,
@@ -46,22 +58,27 @@ impl Step<'_> {
     }
 
     pub(super) fn sent(&mut self, draft: DraftId, message: MessageId, sent_at: Timestamp) {
-        let Some(intent) = self.take_intent(draft) else {
+        if let Some((reply, intent)) = self.open_send(draft) {
+            self.replied(&intent.answers, reply, message, sent_at);
+        }
+    }
+
+    /// The turn ends with this message of ours, which answers `answers`.
+    pub(super) fn replied(
+        &mut self,
+        answers: &[PendingMessage],
+        reply: Reply,
+        message: MessageId,
+        sent_at: Timestamp,
+    ) {
+        let Some(Turn { id: turn, .. }) = self.next.turn.take() else {
             return;
         };
-        let Some(turn) = self.next.turn.take() else {
-            return;
-        };
-        let (Phase::Sending { reply, .. } | Phase::Reconciling { reply, .. }) = turn.phase else {
-            return;
-        };
-        let newest = intent
-            .answers
+        let newest = answers
             .iter()
             .max_by_key(|message| (message.sent_at, message.id))
-            .map(|m| m.id);
-        for answered in &intent.answers {
-            let turn = turn.id;
+            .map(|message| message.id);
+        for answered in answers {
             self.decide(
                 answered.id,
                 if Some(answered.id) == newest {
@@ -75,7 +92,7 @@ impl Step<'_> {
         self.sent = Some(SentReply {
             message,
             reply,
-            turn: turn.id,
+            turn,
             sent_at,
         });
         self.attribute_rest(Some(message));
@@ -83,20 +100,13 @@ impl Step<'_> {
 
     /// Back to the last look; the same reply goes out when it passes again.
     pub(super) fn not_sent(&mut self, draft: DraftId) {
-        let now = self.now();
-        if self
-            .take_intent(draft)
-            .map(|intent| self.take_back(intent))
-            .is_none()
-        {
-            return;
+        if let Some((reply, intent)) = self.open_send(draft) {
+            self.take_back(reply, intent);
         }
-        self.hold_again(now);
-        self.mark_pending(&Self::waiting(now, WaitCause::Retrying));
     }
 
     pub(super) fn send_refused(&mut self, draft: DraftId, outcome: &Outcome) {
-        let Some(intent) = self.take_intent(draft) else {
+        let Some((_, intent)) = self.open_send(draft) else {
             return;
         };
         self.next.turn = None;
@@ -136,16 +146,17 @@ impl Step<'_> {
         else {
             return;
         };
-        *misses += 1;
+        if *next_check > now {
+            // A second report on the same look.
+            return;
+        }
+        *misses = misses.saturating_add(1);
         if *misses < timing.misses {
             *next_check = now + timing.recheck;
             return;
         }
-        if let Some(intent) = self.take_intent(draft) {
-            self.take_back(intent);
-            self.hold_again(now);
-            self.attribute_rest(None);
-            self.mark_pending(&Self::waiting(now, WaitCause::Retrying));
+        if let Some((reply, intent)) = self.open_send(draft) {
+            self.take_back(reply, intent);
         }
     }
 
@@ -172,40 +183,40 @@ impl Step<'_> {
         }
     }
 
-    /// The intent of `draft`, if its outcome is still open.
-    fn take_intent(&mut self, draft: DraftId) -> Option<SendIntent> {
+    /// The reply and intent of `draft`, if its outcome is still open.
+    fn open_send(&mut self, draft: DraftId) -> Option<(Reply, SendIntent)> {
         match &self.current(draft)?.phase {
-            Phase::Sending { intent, .. } | Phase::Reconciling { intent, .. } => {
-                Some(intent.clone())
+            Phase::Sending { reply, intent } | Phase::Reconciling { reply, intent, .. } => {
+                Some((reply.clone(), intent.clone()))
             }
             _ => None,
         }
     }
 
-    /// The messages are owed an answer again, before those that came later.
-    fn take_back(&mut self, intent: SendIntent) {
+    /// The reply did not go out: what it answers is owed an answer again, before what came later.
+    fn take_back(&mut self, reply: Reply, intent: SendIntent) {
+        let now = self.now();
         let later = std::mem::replace(&mut self.next.pending, intent.answers);
         // A newer message of the fan makes the reply stale.
         let stale = !later.is_empty();
         self.next.pending.extend(later);
-        if stale && let Some(turn) = &mut self.next.turn {
-            turn.draft += 1;
-            turn.phase = Phase::Composing {
-                since: self.context.now,
-                repair: None,
-            };
+        if let Some(turn) = &mut self.next.turn {
+            // A new draft either way, so that a late outcome of this send is not taken for the next one's.
+            let clearance = turn.clearance;
+            turn.begin_draft(if stale {
+                Phase::Composing {
+                    since: now,
+                    repair: None,
+                }
+            } else {
+                Phase::Pacing { reply, until: now }
+            });
+            if !stale {
+                turn.clearance = clearance;
+            }
         }
-    }
-
-    fn hold_again(&mut self, until: Timestamp) {
-        if let Some(turn) = &mut self.next.turn
-            && let Phase::Sending { reply, .. } | Phase::Reconciling { reply, .. } = &turn.phase
-        {
-            turn.phase = Phase::Pacing {
-                reply: reply.clone(),
-                until,
-            };
-        }
+        self.mark_pending(&Self::waiting(now, WaitCause::Retrying));
+        self.attribute_rest(None);
     }
 
     /// Our send is settled: whatever else went out meanwhile in the creator's name was a human's.

@@ -1,7 +1,9 @@
 //! A turn from its begin to a reply that may be sent.
 
+use std::time::Duration;
+
 use super::{DraftId, Step, pace};
-use crate::conversation::{Phase, Reply, Turn};
+use crate::conversation::{Clearance, Phase, Reply, Turn};
 use crate::creator::Mode;
 use crate::decision::{Outcome, Rule, WaitCause};
 
@@ -26,8 +28,11 @@ impl Step<'_> {
             id: self.next.last_turn,
             seed: self.context.seed.derive("turn"),
             draft: 1,
+            clearance: Clearance::Automatic,
             phase: Phase::Settling { until, latest },
         });
+        // Some may still be marked as left to a human, or as part of a send.
+        self.mark_pending(&Self::waiting(until, WaitCause::Settling));
     }
 
     /// Waits for the end of the burst: begins a turn, or takes the running one back to settling, its draft
@@ -43,11 +48,10 @@ impl Step<'_> {
                     *until = (now + window).min(*latest).max(*until)
                 }
                 Phase::Composing { .. } | Phase::AwaitingApproval { .. } | Phase::Pacing { .. } => {
-                    turn.draft += 1;
-                    turn.phase = Phase::Settling {
-                        until: now + window.min(longest),
-                        latest: now + longest,
-                    };
+                    let until = now + window.min(longest);
+                    let latest = now + longest;
+                    turn.begin_draft(Phase::Settling { until, latest });
+                    self.mark_pending(&Self::waiting(until, WaitCause::Settling));
                 }
                 Phase::Sending { .. } | Phase::Reconciling { .. } => {}
             },
@@ -58,6 +62,7 @@ impl Step<'_> {
         let now = self.now();
         let settings = &self.context.creator.settings;
         let since_last = self.next.last_reply_at.map(|at| now.since(at));
+        let oldest = self.next.pending.iter().map(|m| m.arrived_at).min();
         let Some(turn) = self.current(draft) else {
             return;
         };
@@ -73,12 +78,16 @@ impl Step<'_> {
             turn.phase = Phase::AwaitingApproval { reply };
             return self.mark_pending(&Outcome::AwaitingApproval { turn: id });
         }
-        let hold = pace::hold(
+        let mut hold = pace::hold(
             settings.pace,
             reply.text(),
             since_last,
             turn.seed.derive("pace"),
         );
+        if turn.draft > 1 {
+            // Or a fan who keeps writing would be put off anew with every line, and never answered.
+            hold = hold.saturating_sub(oldest.map_or(Duration::ZERO, |oldest| now.since(oldest)));
+        }
         let until = now + hold;
         turn.phase = Phase::Pacing { reply, until };
         if !hold.is_zero() {
@@ -95,11 +104,10 @@ impl Step<'_> {
             return;
         };
         if repair.is_none() {
-            turn.draft += 1;
-            turn.phase = Phase::Composing {
+            turn.begin_draft(Phase::Composing {
                 since: now,
                 repair: Some(problem),
-            };
+            });
         } else {
             self.next.turn = None;
             self.conclude_pending(&Outcome::Blocked {
@@ -124,5 +132,14 @@ impl Step<'_> {
             }
             _ => self.conclude_pending(&failed),
         }
+    }
+}
+
+impl Turn {
+    /// Goes on with a new draft: what was asked for, written or approved before is void.
+    pub(super) fn begin_draft(&mut self, phase: Phase) {
+        self.draft = self.draft.saturating_add(1);
+        self.clearance = Clearance::Automatic;
+        self.phase = phase;
     }
 }

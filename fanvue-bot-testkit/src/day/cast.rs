@@ -1,0 +1,138 @@
+//! Who is in the day, and what they do when.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use fanvue_bot_core::time::Timestamp;
+use uuid::Uuid;
+
+use super::Day;
+use crate::entropy::SeededEntropy;
+use crate::simulator::world::{FanMessage, NewMessage, World};
+use crate::world_client::moment;
+
+/// What somebody does by themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Action {
+    FanWrites,
+    FanSendsMedia,
+    HumanWrites,
+}
+
+/// One thing in the script of the day.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scene {
+    pub(super) at: Timestamp,
+    pub(super) creator: Uuid,
+    pub(super) fan: Uuid,
+    pub(super) action: Action,
+}
+
+/// Draws, and numbers the messages so that they can be told apart.
+#[derive(Debug)]
+pub(super) struct Dice {
+    entropy: SeededEntropy,
+    written: Mutex<u64>,
+}
+
+impl Dice {
+    pub(super) const fn new(seed: u64) -> Self {
+        Self {
+            entropy: SeededEntropy::new(seed),
+            written: Mutex::new(0),
+        }
+    }
+
+    /// A number below `end`.
+    pub(super) fn below(&self, end: u64) -> u64 {
+        self.entropy.next() % end.max(1)
+    }
+
+    /// True in `thousandths` of 1000 cases.
+    pub(super) fn chance(&self, thousandths: u64) -> bool {
+        self.below(1_000) < thousandths
+    }
+
+    /// A text that no other message has.
+    pub(super) fn text(&self) -> String {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        *written += 1;
+        format!("m{written}x")
+    }
+}
+
+/// The numbers of the messages that `text` mentions.
+pub(super) fn mentioned(text: &str) -> Vec<u64> {
+    text.split(|c: char| !c.is_ascii_alphanumeric())
+        .filter_map(|word| word.strip_prefix('m')?.strip_suffix('x')?.parse().ok())
+        .collect()
+}
+
+/// The script of the day, in order of time.
+pub(super) fn script(
+    day: &Day,
+    dice: &Dice,
+    pairs: &[(Uuid, Uuid)],
+    start: Timestamp,
+) -> VecDeque<Scene> {
+    let seconds = day.length.as_secs().max(1);
+    let mut scenes = Vec::new();
+    for (creator, fan) in pairs {
+        for _ in 0..day.bursts {
+            let mut at = start + Duration::from_secs(dice.below(seconds));
+            for _ in 0..=dice.below(4) {
+                let action = if dice.chance(100) {
+                    Action::FanSendsMedia
+                } else {
+                    Action::FanWrites
+                };
+                scenes.push(Scene {
+                    at,
+                    creator: *creator,
+                    fan: *fan,
+                    action,
+                });
+                at = at + Duration::from_millis(500 + dice.below(9_000));
+            }
+            if dice.chance(150) {
+                at = at + Duration::from_secs(dice.below(60));
+                scenes.push(Scene {
+                    at,
+                    creator: *creator,
+                    fan: *fan,
+                    action: Action::HumanWrites,
+                });
+            }
+        }
+    }
+    scenes.sort_by_key(|scene| scene.at);
+    scenes.into()
+}
+
+/// Lets it happen.
+pub(super) fn play(world: &Mutex<World>, dice: &Dice, scene: Scene, now: Timestamp) {
+    let text = dice.text();
+    let now = moment(now);
+    let mut world = lock(world);
+    // Everyone is known and every text is valid; a refusal would show as a missing message.
+    let _written = match scene.action {
+        Action::FanWrites => world.fan_writes(scene.creator, scene.fan, text.as_str(), now),
+        Action::FanSendsMedia => {
+            let media = Uuid::from_u128(u128::from(dice.below(u64::MAX)));
+            world.fan_writes(
+                scene.creator,
+                scene.fan,
+                FanMessage::media(vec![media]),
+                now,
+            )
+        }
+        Action::HumanWrites => {
+            world.human_writes(scene.creator, scene.fan, NewMessage::text(text), None, now)
+        }
+    };
+}
+
+pub(super) fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
+    world.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,425 @@
+//! The day itself: one thread, one virtual clock, one event after the other.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use fanvue_bot_core::backend::{Backend, CommitAndEnqueue};
+use fanvue_bot_core::client::{AppCredentials, ClientSecret};
+use fanvue_bot_core::creator::{Creator, Mode, Pace, Settings};
+use fanvue_bot_core::engine::Engine;
+use fanvue_bot_core::entropy::Seed;
+use fanvue_bot_core::id::{AccountId, CreatorId};
+use fanvue_bot_core::llm::{Completion, CompletionRequest};
+use fanvue_bot_core::memory::MemoryVault;
+use fanvue_bot_core::oauth::TokenSource;
+use fanvue_bot_core::persona::Persona;
+use fanvue_bot_core::queue::{ClaimedLane, JobQueue, WorkerId};
+use fanvue_bot_core::secret::Secret;
+use fanvue_bot_core::store::Store;
+use fanvue_bot_core::time::{Clock, Timestamp};
+use fanvue_bot_core::webhook::{Hints, Verifier};
+use uuid::Uuid;
+
+use super::cast::{Action, Dice, Scene, lock, mentioned, play, script};
+use super::crash::unless_crashed;
+use super::interleave::{Crossing, Interleaved, Meanwhile};
+use super::{Day, DayFailure, DayReport, audit};
+use crate::clock::VirtualClock;
+use crate::entropy::SeededEntropy;
+use crate::fault::{FaultPlan, Faulty};
+use crate::llm::ScriptedLlm;
+use crate::simulator::world::{
+    App, Delivery, Outcome, PortalWebhook, SCOPES, Trigger, WebhookFamily, WebhookFault,
+    WebhookRule, World,
+};
+use crate::world_client::{WorldClient, moment, timestamp, token_set};
+
+const CLIENT_ID: &str = "simulated-day";
+const CLIENT_SECRET: &str = "simulated-day-secret";
+const SIGNING_SECRET: &str = "simulated-day-signing-secret";
+const LEASE: Duration = Duration::from_secs(30);
+/// After the last scene everything has to come to rest within this time.
+const REST: Duration = Duration::from_secs(6 * 3_600);
+
+/// The stage: everything but what is under test.
+struct Stage {
+    world: Arc<Mutex<World>>,
+    clock: VirtualClock,
+    dice: Dice,
+    plan: FaultPlan,
+    engine: Engine,
+    verifier: Verifier,
+    pairs: Vec<(Uuid, Uuid)>,
+    interleave: u64,
+    /// Whether something is already happening in the middle of something else.
+    inside: AtomicBool,
+    crashes: AtomicU64,
+    freezes: AtomicU64,
+}
+
+impl fmt::Debug for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stage").finish_non_exhaustive()
+    }
+}
+
+pub(super) async fn run<B>(day: &Day, backend: Arc<B>) -> Result<DayReport, DayFailure>
+where
+    B: Store + JobQueue + CommitAndEnqueue,
+{
+    let failed = |fault: String| DayFailure {
+        seed: day.seed,
+        faults: vec![fault],
+    };
+    let start = Timestamp::from_seconds(1_790_000_000);
+    let clock = VirtualClock::at(start);
+    let dice = Dice::new(day.seed);
+    let mut world = World::new(day.seed);
+    world.settings_mut().rate_limits.per_minute = day.requests_per_minute;
+    world.add_app(app());
+    for rule in webhook_faults() {
+        world.add_webhook_fault(rule);
+    }
+
+    let truth = Backend::separate(
+        Arc::<B>::clone(&backend) as Arc<dyn Store>,
+        Arc::<B>::clone(&backend) as Arc<dyn JobQueue>,
+    );
+    let world = Arc::new(Mutex::new(world));
+    // What a refresh costs that dies halfway has a test of its own: it ends with a person connecting again.
+    let plan = FaultPlan::seeded(Seed::new(day.seed), day.faults)
+        .only(|operation| operation != "FanvueClient::refresh_tokens");
+    let crossing = Crossing::default();
+    let client = Arc::new(Interleaved {
+        inner: Faulty::new(
+            WorldClient::new(Arc::clone(&world), Arc::new(clock.clone())),
+            plan.clone(),
+        ),
+        crossing: crossing.clone(),
+    });
+    let llm = Arc::new(Interleaved {
+        inner: Faulty::new(model(&clock), plan.clone()),
+        crossing: crossing.clone(),
+    });
+    let faulty = Backend::shared(Arc::new(Faulty::new(backend, plan.clone())));
+    let tokens = TokenSource::new(
+        Arc::new(MemoryVault::new()),
+        Arc::clone(truth.store()),
+        Arc::clone(&client) as Arc<dyn fanvue_bot_core::client::FanvueClient>,
+        AppCredentials {
+            client_id: CLIENT_ID.into(),
+            client_secret: ClientSecret::new(CLIENT_SECRET),
+        },
+    )
+    .clock(Arc::new(clock.clone()))
+    .entropy(Arc::new(SeededEntropy::new(day.seed ^ 1)));
+
+    plan.calm();
+    let pairs = people(day, &world, truth.store(), &tokens, start)
+        .await
+        .map_err(|error| failed(error.to_string()))?;
+    plan.resume();
+    let engine = Engine::builder(faulty, llm, client, tokens)
+        .clock(Arc::new(clock.clone()))
+        .entropy(Arc::new(SeededEntropy::new(day.seed ^ 2)))
+        .build();
+    let verifier =
+        Verifier::new(&Secret::new(SIGNING_SECRET)).map_err(|error| failed(error.to_string()))?;
+    let mut scenes = script(day, &dice, &pairs, start);
+    let stage = Arc::new(Stage {
+        world,
+        clock,
+        dice,
+        plan,
+        engine,
+        verifier,
+        pairs,
+        interleave: day.interleave,
+        inside: AtomicBool::new(false),
+        crashes: AtomicU64::new(0),
+        freezes: AtomicU64::new(0),
+    });
+    let meanwhile: Arc<dyn Meanwhile> = Arc::<Stage>::clone(&stage);
+    crossing.open(&meanwhile);
+
+    stage.play_all(day, &mut scenes).await.map_err(failed)?;
+    let mut report = audit::audit(&stage.world, &stage.pairs, truth.store())
+        .await
+        .map_err(|faults| DayFailure {
+            seed: day.seed,
+            faults,
+        })?;
+    report.faults = u64::try_from(stage.plan.injected().len()).unwrap_or(u64::MAX);
+    report.crashes = stage.crashes.load(Ordering::Relaxed);
+    report.rate_limited = crossing.rate_limited();
+    report.freezes = stage.freezes.load(Ordering::Relaxed);
+    Ok(report)
+}
+
+fn app() -> App {
+    let webhook =
+        PortalWebhook::new("https://bot.test/webhooks/fanvue").families([WebhookFamily::Current]);
+    App::new(CLIENT_ID, CLIENT_SECRET)
+        .webhook(webhook)
+        .webhook_secret(SIGNING_SECRET)
+}
+
+fn webhook_faults() -> Vec<WebhookRule> {
+    [
+        (WebhookFault::Duplicate, 0.15),
+        (WebhookFault::Reorder, 0.15),
+        (WebhookFault::Delay(20_000), 0.10),
+        (WebhookFault::Delay(400_000), 0.02),
+        (WebhookFault::WithoutText, 0.20),
+    ]
+    .into_iter()
+    .map(|(fault, probability)| WebhookRule::new(fault, Trigger::Chance(probability)))
+    .collect()
+}
+
+/// A model that names the messages it was asked to answer.
+fn model(clock: &VirtualClock) -> ScriptedLlm {
+    let clock = clock.clone();
+    let answers = AtomicU64::new(0);
+    ScriptedLlm::default().template(move |request: &CompletionRequest| {
+        clock.advance(Duration::from_millis(1_500));
+        let number = answers.fetch_add(1, Ordering::Relaxed);
+        let asked = request
+            .messages
+            .last()
+            .map(|message| mentioned(&message.content))
+            .unwrap_or_default();
+        let mut text = format!("answer a{number}a");
+        for message in asked {
+            text.push_str(&format!(" m{message}x"));
+        }
+        Completion::new(text)
+    })
+}
+
+async fn people(
+    day: &Day,
+    world: &Mutex<World>,
+    store: &Arc<dyn Store>,
+    tokens: &TokenSource,
+    start: Timestamp,
+) -> Result<Vec<(Uuid, Uuid)>, Box<dyn std::error::Error + Send + Sync>> {
+    let mut pairs = Vec::new();
+    for number in 0..day.creators {
+        let (account, issued) = {
+            let mut world = lock(world);
+            let account = world.add_creator(&format!("creator-{number}"), "Creator", moment(start));
+            let issued = world
+                .issue_tokens(CLIENT_ID, account, SCOPES.iter().copied(), moment(start))
+                .map_err(|error| format!("{error:?}"))?;
+            for fan in 0..day.fans {
+                pairs.push((
+                    account,
+                    world.add_fan(&format!("fan-{number}-{fan}"), "Fan", moment(start)),
+                ));
+            }
+            (account, token_set(&issued))
+        };
+        // Our id differs from Fanvue's, so that mixing them up shows.
+        let id = CreatorId::from_uuid(Uuid::from_u128(account.as_u128() ^ 0xffff));
+        let settings = Settings::default()
+            .mode(Mode::Auto)
+            .pace(if number % 2 == 0 {
+                Pace::Immediate
+            } else {
+                Pace::default()
+            });
+        let creator = Creator::new(id, Persona::named("Luna"))
+            .account(AccountId::from_uuid(account))
+            .settings(settings);
+        store.commit(&creator.into(), None).await?;
+        tokens.connect(id, &issued).await?;
+    }
+    Ok(pairs)
+}
+
+impl Stage {
+    async fn play_all(&self, day: &Day, scenes: &mut VecDeque<Scene>) -> Result<(), String> {
+        let end = self.clock.now() + day.length;
+        let worker = WorkerId::new("day");
+        loop {
+            let now = self.clock.now();
+            if now > end + REST {
+                return Err(format!(
+                    "at rest {} s after the last scene nothing was at rest: {} deliveries open, next job {:?}",
+                    REST.as_secs(),
+                    usize::from(lock(&self.world).next_due().is_some()),
+                    day.next_due.as_ref().and_then(|next| next()),
+                ));
+            }
+            if scenes.is_empty() {
+                self.plan.calm();
+            }
+            let mut busy = false;
+            while scenes.front().is_some_and(|scene| scene.at <= now) {
+                if let Some(scene) = scenes.pop_front() {
+                    play(&self.world, &self.dice, scene, now);
+                    busy = true;
+                }
+            }
+            busy |= self.deliver().await;
+            busy |= self.work(&worker).await;
+            if busy {
+                continue;
+            }
+            let next_job = match &day.next_due {
+                Some(next_due) => next_due(),
+                None => (now < end + REST / 2).then(|| now + Duration::from_secs(1)),
+            };
+            let next = [
+                scenes.front().map(|scene| scene.at),
+                lock(&self.world).next_due().map(timestamp),
+                next_job,
+            ]
+            .into_iter()
+            .flatten()
+            .min();
+            match next {
+                None => return Ok(()),
+                Some(next) => self
+                    .clock
+                    .advance_to(next.max(now + Duration::from_millis(1))),
+            }
+        }
+    }
+
+    /// Delivers the webhooks that are due.
+    async fn deliver(&self) -> bool {
+        let now = self.clock.now();
+        let due = lock(&self.world).take_due(moment(now));
+        let any = !due.is_empty();
+        for delivery in due {
+            let outcome = match unless_crashed(&self.plan, self.receive(&delivery)).await {
+                Ok(status) => Outcome::Answered(status),
+                Err(_) => {
+                    self.crashes.fetch_add(1, Ordering::Relaxed);
+                    Outcome::Failed("connection closed".to_owned())
+                }
+            };
+            lock(&self.world).finish_delivery(delivery, outcome, moment(now));
+        }
+        any
+    }
+
+    /// What a web server does with a webhook.
+    async fn receive(&self, delivery: &Delivery) -> u16 {
+        let now = self.clock.now();
+        let signature = delivery.signature(moment(now));
+        let Ok(verified) = self
+            .verifier
+            .verify(signature.as_bytes(), &delivery.body, now)
+        else {
+            return 401;
+        };
+        let Ok(event) = verified.parse(&Hints::default()) else {
+            return 200;
+        };
+        match self.engine.accept(&event).await {
+            Ok(_) => 200,
+            Err(_) => 503,
+        }
+    }
+
+    /// Claims what is due and brings it to rest.
+    async fn work(&self, worker: &WorkerId) -> bool {
+        let now = self.clock.now();
+        let queue = self.engine.backend().queue();
+        let lanes = match unless_crashed(&self.plan, queue.claim(worker, 4, now, LEASE)).await {
+            Ok(Ok(lanes)) => lanes,
+            // The next try is a little later, as a worker's would be.
+            Ok(Err(_)) => Vec::new(),
+            Err(_) => {
+                self.crashes.fetch_add(1, Ordering::Relaxed);
+                Vec::new()
+            }
+        };
+        let any = !lanes.is_empty();
+        for lane in lanes {
+            self.run_lane(lane).await;
+        }
+        any
+    }
+
+    async fn run_lane(&self, lane: ClaimedLane) {
+        // An error means that the jobs come back by themselves.
+        if unless_crashed(&self.plan, self.engine.run(lane))
+            .await
+            .is_err()
+        {
+            self.crashes.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Meanwhile for Stage {
+    fn happen(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async move {
+            if !self.dice.chance(self.interleave) {
+                return;
+            }
+            let Some(_inside) = Inside::enter(&self.inside) else {
+                return;
+            };
+            let now = self.clock.now();
+            let index = usize::try_from(
+                self.dice
+                    .below(u64::try_from(self.pairs.len()).unwrap_or(1)),
+            )
+            .unwrap_or(0);
+            if let Some((creator, fan)) = self.pairs.get(index) {
+                let action = match self.dice.below(8) {
+                    0 => Some(Action::HumanWrites),
+                    1..=4 => Some(Action::FanWrites),
+                    _ => None,
+                };
+                if let Some(action) = action {
+                    play(
+                        &self.world,
+                        &self.dice,
+                        Scene {
+                            at: now,
+                            creator: *creator,
+                            fan: *fan,
+                            action,
+                        },
+                        now,
+                    );
+                }
+            }
+            if self.dice.chance(500) {
+                self.deliver().await;
+            }
+            if self.dice.chance(200) {
+                self.freezes.fetch_add(1, Ordering::Relaxed);
+                self.clock.advance(LEASE + Duration::from_secs(1));
+                self.deliver().await;
+                self.work(&WorkerId::new("other")).await;
+            }
+        })
+    }
+}
+
+/// Held while something happens in the middle of something else; also given back by a crash.
+struct Inside<'a>(&'a AtomicBool);
+
+impl<'a> Inside<'a> {
+    fn enter(flag: &'a AtomicBool) -> Option<Self> {
+        (!flag.swap(true, Ordering::SeqCst)).then_some(Self(flag))
+    }
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+}
