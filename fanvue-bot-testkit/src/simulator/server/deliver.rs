@@ -20,14 +20,18 @@ pub(super) async fn run(shared: Arc<Shared>, client: reqwest::Client, concurrenc
     let mut posting = JoinSet::new();
     loop {
         changed.mark_unchanged();
-        let wait = shared.look(|platform, now| {
-            platform.world.tick(now);
+        let (sent, wait) = shared.look(|platform, now| {
+            let sent = platform.world.tick(now);
             waiting.extend(platform.world.take_due(now));
             let next = platform.world.next_due();
-            next.map_or(LOOK, |next| {
+            let wait = next.map_or(LOOK, |next| {
                 Duration::from_millis(next.since(now)).min(LOOK)
-            })
+            });
+            (sent, wait)
         });
+        if sent > 0 {
+            shared.announce();
+        }
         while posting.len() < concurrency.max(1)
             && let Some(delivery) = waiting.pop_front()
         {

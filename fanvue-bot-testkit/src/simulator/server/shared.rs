@@ -106,7 +106,8 @@ impl Shared {
         changed
     }
 
-    fn announce(&self) {
+    /// Wakes whoever waits for changes.
+    pub(super) fn announce(&self) {
         self.changed
             .send_modify(|version| *version = version.wrapping_add(1));
     }

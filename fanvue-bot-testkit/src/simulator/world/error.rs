@@ -21,8 +21,6 @@ pub enum ApiError {
     Forbidden(String),
     /// 404: no such path, chat, message, fan or list.
     NotFound(String),
-    /// 405: the path exists with another method.
-    MethodNotAllowed,
     /// 409: the name is taken.
     Conflict(String),
     /// 413: the body is larger than the simulator reads.
@@ -49,7 +47,6 @@ impl ApiError {
             Self::Unauthorized => 401,
             Self::Forbidden(_) => 403,
             Self::NotFound(_) => 404,
-            Self::MethodNotAllowed => 405,
             Self::Conflict(_) => 409,
             Self::TooLarge => 413,
             Self::RateLimited => 429,
@@ -66,7 +63,6 @@ impl ApiError {
             Self::Empty => json!({"error": ""}),
             Self::Unauthorized => json!({"error": "Unauthorized"}),
             Self::Forbidden(error) => json!({"error": error}),
-            Self::MethodNotAllowed => json!({"message": "Method not allowed"}),
             Self::TooLarge => json!({"message": "Payload too large"}),
             Self::RateLimited => json!({"error": "Too many requests"}),
         }

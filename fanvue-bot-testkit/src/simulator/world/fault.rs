@@ -156,10 +156,11 @@ impl World {
     pub fn draw_request_fault(&mut self, method: &str, path: &str) -> Option<RequestFault> {
         let mut struck = None;
         for rule in &mut self.request_faults {
-            let matches = rule
-                .method
-                .as_deref()
-                .is_none_or(|m| m.eq_ignore_ascii_case(method))
+            let matches = (rule.fault != RequestFault::InvalidGrant || path == "/oauth2/token")
+                && rule
+                    .method
+                    .as_deref()
+                    .is_none_or(|m| m.eq_ignore_ascii_case(method))
                 && rule
                     .path
                     .as_deref()

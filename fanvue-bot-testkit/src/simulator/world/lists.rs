@@ -345,19 +345,23 @@ impl World {
         Ok(())
     }
 
-    /// Does what is due by `now`: sends scheduled mass messages. Call it as often as you like.
-    pub fn tick(&mut self, now: Moment) {
+    /// Does what is due by `now`: sends scheduled mass messages, and tells how many. Call it as
+    /// often as you like.
+    pub fn tick(&mut self, now: Moment) -> usize {
+        let mut sent = 0;
         for at in 0..self.mass_messages.len() {
             let mass = &mut self.mass_messages[at];
             if mass.sent_at.is_some() || mass.scheduled_at.is_some_and(|due| due > now) {
                 continue;
             }
+            sent += 1;
             mass.sent_at = Some(now);
             let (creator, message) = (mass.creator, mass.message.clone());
             for fan in mass.recipients.clone() {
                 self.write_as_creator(creator, fan, message.clone(), Origin::Broadcast, None, now);
             }
         }
+        sent
     }
 }
 
