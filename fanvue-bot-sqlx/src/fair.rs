@@ -104,7 +104,10 @@ mod tests {
         let (_, cursor) = pick(lanes.clone(), None, 2);
         assert_eq!(cursor, Some(Uuid::from_u128(2)));
         let (picked, cursor) = pick(lanes, cursor, 2);
-        assert_eq!(picked.iter().map(|lane| lane.lane).collect::<Vec<_>>(), [30, 10]);
+        assert_eq!(
+            picked.iter().map(|lane| lane.lane).collect::<Vec<_>>(),
+            [30, 10]
+        );
         assert_eq!(cursor, Some(Uuid::from_u128(1)));
     }
 }

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use sqlx::migrate::{Migration as SqlxMigration, MigrationType, Migrator};
-use sqlx::SqlSafeStr;
+use sqlx::SqlSafeStr as _;
+use sqlx::migrate::{AppliedMigration, Migration as SqlxMigration, MigrationType};
 
 /// Where the versions are noted; its own name, so that an integrator's migrations can live beside.
 pub(crate) const TABLE: &str = "fanvue_bot_migrations";
@@ -15,21 +15,54 @@ pub(crate) struct Migration {
     pub(crate) sql: &'static str,
 }
 
-/// What sqlx runs.
-pub(crate) fn migrator(steps: &[Migration]) -> Migrator {
-    let steps = steps
-        .iter()
-        .map(|step| {
-            SqlxMigration::new(
-                step.version,
-                Cow::Borrowed(step.name),
-                MigrationType::Simple,
-                step.sql.into_sql_str(),
-                false,
-            )
-        })
-        .collect();
-    let mut migrator = Migrator::with_migrations(steps);
-    migrator.dangerous_set_table_name(TABLE);
-    migrator
+impl Migration {
+    /// What sqlx runs.
+    pub(crate) fn to_sqlx(&self) -> SqlxMigration {
+        SqlxMigration::new(
+            self.version,
+            Cow::Borrowed(self.name),
+            MigrationType::Simple,
+            self.sql.into_sql_str(),
+            false,
+        )
+    }
+}
+
+/// Why the steps of a database do not fit the known ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mismatch {
+    /// A newer version of the library has been here.
+    Newer { found: i64, known: i64 },
+    /// A step differs from the released one.
+    Altered { version: i64 },
+}
+
+/// The steps that are still to be done on a database that has `applied` behind it.
+pub(crate) fn pending(
+    known: &[Migration],
+    applied: &[AppliedMigration],
+) -> Result<Vec<SqlxMigration>, Mismatch> {
+    let newest_known = known.last().map_or(0, |step| step.version);
+    let newest = applied.iter().map(|step| step.version).max().unwrap_or(0);
+    if newest > newest_known {
+        return Err(Mismatch::Newer {
+            found: newest,
+            known: newest_known,
+        });
+    }
+    let known: Vec<SqlxMigration> = known.iter().map(Migration::to_sqlx).collect();
+    for step in applied {
+        if !known
+            .iter()
+            .any(|known| known.version == step.version && known.checksum == step.checksum)
+        {
+            return Err(Mismatch::Altered {
+                version: step.version,
+            });
+        }
+    }
+    Ok(known
+        .into_iter()
+        .filter(|step| applied.iter().all(|done| done.version != step.version))
+        .collect())
 }

@@ -124,8 +124,9 @@ impl ContentRow {
         let corrupt = |field, expected| CorruptField::new("messages", field, expected);
         let media = match self.media {
             None => Vec::new(),
-            Some(json) => serde_json::from_str(&json)
-                .map_err(|_| corrupt("media", "a list of media ids"))?,
+            Some(json) => {
+                serde_json::from_str(&json).map_err(|_| corrupt("media", "a list of media ids"))?
+            }
         };
         let tokens = match (self.tokenizer, self.tokens) {
             (Some(tokenizer), Some(tokens)) => Some(TokenCount {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::migrate::MigrateError;
+use sqlx::migrate::{Migrate as _, MigrateError};
 use sqlx::sqlite::{SqliteConnection, SqlitePoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 use tokio::sync::mpsc;
@@ -13,7 +13,7 @@ use super::fault::{Cause, Fault};
 use super::options::SqliteBuilder;
 use super::write::{INBOX, Writer};
 use super::{Inner, OpenError, SqliteBackend, wake};
-use crate::migration::{Migration, TABLE, migrator};
+use crate::migration::{Migration, Mismatch, TABLE, pending};
 
 const MIGRATIONS: &[Migration] = &[Migration {
     version: 1,
@@ -110,42 +110,39 @@ async fn migrate(
 ) -> Result<(), OpenError> {
     let path = options.path();
     let failed = |error| OpenError::from_database(path, error);
+    let failed_step = |error| match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => failed(error),
+        other => OpenError::Failed {
+            path: path.to_owned(),
+            source: Box::new(other),
+        },
+    };
     let mut transaction = connection
         .begin_with("BEGIN IMMEDIATE")
         .await
         .map_err(failed)?;
-    let known = MIGRATIONS.last().map_or(0, |step| step.version);
-    match migrator(MIGRATIONS).run(&mut *transaction).await {
-        Ok(()) => transaction.commit().await.map_err(failed),
-        Err(MigrateError::VersionMissing(_)) => {
-            let found = newest(&mut transaction).await.map_err(failed)?;
-            Err(OpenError::Newer {
-                path: path.to_owned(),
-                found,
-                known,
-            })
-        }
-        Err(MigrateError::VersionMismatch(version) | MigrateError::Dirty(version)) => {
-            Err(OpenError::Altered {
-                path: path.to_owned(),
-                version,
-            })
-        }
-        Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
-            Err(failed(error))
-        }
-        Err(error) => Err(OpenError::Failed {
+    transaction
+        .ensure_migrations_table(TABLE)
+        .await
+        .map_err(failed_step)?;
+    let applied = transaction
+        .list_applied_migrations(TABLE)
+        .await
+        .map_err(failed_step)?;
+    let steps = pending(MIGRATIONS, &applied).map_err(|mismatch| match mismatch {
+        Mismatch::Newer { found, known } => OpenError::Newer {
             path: path.to_owned(),
-            source: Box::new(error),
-        }),
+            found,
+            known,
+        },
+        Mismatch::Altered { version } => OpenError::Altered {
+            path: path.to_owned(),
+            version,
+        },
+    })?;
+    for step in &steps {
+        tracing::info!(version = step.version, name = %step.description, "migrating the database");
+        transaction.apply(TABLE, step).await.map_err(failed_step)?;
     }
-}
-
-async fn newest(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
-    const NEWEST: &str = "SELECT max(version) FROM fanvue_bot_migrations";
-    debug_assert!(NEWEST.ends_with(TABLE));
-    sqlx::query(NEWEST)
-        .fetch_one(connection)
-        .await?
-        .try_get(0)
+    transaction.commit().await.map_err(failed)
 }

@@ -8,7 +8,9 @@ use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
-use sqlx::{Arguments as _, AssertSqlSafe, Encode, Row as _, SqlSafeStr as _, SqlStr, Sqlite, Type};
+use sqlx::{
+    Arguments as _, AssertSqlSafe, Encode, Row as _, SqlSafeStr as _, SqlStr, Sqlite, Type,
+};
 use uuid::Uuid;
 
 use super::fault::Fault;
@@ -93,7 +95,10 @@ impl Bulk {
 
     #[cfg(test)]
     pub(super) fn texts(&self) -> Vec<String> {
-        self.texts.iter().map(|text| text.as_str().to_owned()).collect()
+        self.texts
+            .iter()
+            .map(|text| text.as_str().to_owned())
+            .collect()
     }
 
     /// Runs the statement over `rows`; `tail` binds what follows them. Answers with what it returns.
@@ -171,7 +176,11 @@ impl<'r> Columns<'r> {
         Self { row, table }
     }
 
-    pub(super) const fn corrupt(&self, field: &'static str, expected: &'static str) -> CorruptField {
+    pub(super) const fn corrupt(
+        &self,
+        field: &'static str,
+        expected: &'static str,
+    ) -> CorruptField {
         CorruptField::new(self.table, field, expected)
     }
 

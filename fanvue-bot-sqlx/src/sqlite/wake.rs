@@ -34,7 +34,11 @@ impl Signal {
     /// A claim found nothing at `now`: whatever is due later by that clock is not due yet.
     pub(super) fn claimed(&self, now: Timestamp, found: bool) {
         if let Ok(mut claimed) = self.claimed.lock() {
-            *claimed = if found { None } else { Some((now, Instant::now())) };
+            *claimed = if found {
+                None
+            } else {
+                Some((now, Instant::now()))
+            };
         }
     }
 

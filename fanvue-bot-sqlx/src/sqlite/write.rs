@@ -9,6 +9,8 @@ mod end;
 mod lanes;
 mod lease;
 mod op;
+#[cfg(test)]
+mod plans;
 mod purge;
 mod secret;
 
@@ -21,11 +23,11 @@ use tokio::sync::mpsc;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use self::op::Group;
 pub(super) use self::claim::Claiming;
 pub(super) use self::commit::{Intake, Written};
 pub(super) use self::end::{Completing, DeadLettering, Extending, Rescheduling};
 pub(super) use self::lease::{Acquiring, Releasing};
+use self::op::Group;
 pub(super) use self::op::{Call, Op};
 pub(super) use self::secret::{DeletingSecret, PuttingSecret};
 use super::fault::Fault;
@@ -66,9 +68,7 @@ struct Transaction<'w> {
 
 impl Transaction<'_> {
     fn number(&mut self) -> Result<i64, Fault> {
-        self.numbers
-            .next()
-            .ok_or(Fault::OutOfRange("the sequence"))
+        self.numbers.next().ok_or(Fault::OutOfRange("the sequence"))
     }
 }
 
@@ -91,11 +91,7 @@ impl Writer {
         let mut closers = Vec::new();
         let mut waiting = Vec::new();
         loop {
-            if inbox
-                .recv_many(&mut waiting, self.options.max_group)
-                .await
-                == 0
-            {
+            if inbox.recv_many(&mut waiting, self.options.max_group).await == 0 {
                 break;
             }
             let mut ops = Vec::with_capacity(waiting.len());

@@ -45,10 +45,12 @@ const TURNS: &str = "\
         UNION ALL \
         SELECT l.creator_id, l.head_priority, l.ready_at \
         FROM turn AS t CROSS JOIN lanes AS l \
-        WHERE l.creator_id <= ?2 AND l.lane_id = (\
-            SELECT n.lane_id FROM lanes AS n \
-            WHERE (n.creator_id, n.head_priority) > (t.creator_id, t.head_priority) \
-            ORDER BY n.creator_id, n.head_priority, n.ready_at LIMIT 1)\
+        WHERE l.creator_id <= ?2 AND l.lane_id = coalesce(\
+            (SELECT n.lane_id FROM lanes AS n \
+            WHERE n.creator_id = t.creator_id AND n.head_priority > t.head_priority \
+            ORDER BY n.head_priority, n.ready_at LIMIT 1), \
+            (SELECT n.lane_id FROM lanes AS n WHERE n.creator_id > t.creator_id \
+            ORDER BY n.creator_id, n.head_priority, n.ready_at LIMIT 1))\
     ) SELECT creator_id, head_priority FROM turn WHERE ready_at <= ?3 LIMIT ?4";
 
 /// The lanes of some creators and priorities that have been ready the longest.
@@ -89,7 +91,7 @@ impl Call<Claiming, Vec<ClaimedLane>, QueueError> {
 }
 
 impl Transaction<'_> {
-    async fn claim(&mut self, args: &Claiming) -> Result<Vec<ClaimedLane>, Fault> {
+    pub(super) async fn claim(&mut self, args: &Claiming) -> Result<Vec<ClaimedLane>, Fault> {
         let now = args.now.as_micros();
         self.state.purge.see(now);
         let limit = args.limit.min(MOST_LANES);
@@ -115,8 +117,7 @@ impl Transaction<'_> {
         let values = Values::default().text(numbers)?.int(until.as_micros())?;
         execute(self.connection, BLOCK, values).await?;
 
-        let token =
-            u64::try_from(token).map_err(|_| Fault::OutOfRange("the sequence"))?;
+        let token = u64::try_from(token).map_err(|_| Fault::OutOfRange("the sequence"))?;
         let mut taken = Taken::default();
         for row in &rows {
             taken.add(row, token, until)?;
@@ -190,7 +191,10 @@ impl Transaction<'_> {
         rows.iter()
             .map(|row| {
                 let columns = Columns::new(row, "lanes");
-                Ok((columns.id(0, "creator_id")?, columns.int(1, "head_priority")?))
+                Ok((
+                    columns.id(0, "creator_id")?,
+                    columns.int(1, "head_priority")?,
+                ))
             })
             .collect()
     }

@@ -61,9 +61,7 @@ pub(super) async fn commit(
     for call in calls.iter() {
         verdicts.push(match &call.args.change {
             None => Ok(None),
-            Some((change, expected)) => {
-                accept(change, *expected, &mut facts, &mut rows).map(Some)
-            }
+            Some((change, expected)) => accept(change, *expected, &mut facts, &mut rows).map(Some),
         });
     }
     rows.write(transaction.connection).await?;
@@ -136,10 +134,18 @@ fn accept_conversation<'c>(
         .extend(change.messages.iter().map(|message| key(message.id)));
     rows.conversations.insert(id, (row, next));
     rows.messages.extend(&change.messages);
-    rows.contents
-        .extend(change.contents.iter().map(|(message, row)| (key(*message), row)));
-    rows.decisions
-        .extend(change.decisions.iter().map(|(message, row)| (key(*message), row)));
+    rows.contents.extend(
+        change
+            .contents
+            .iter()
+            .map(|(message, row)| (key(*message), row)),
+    );
+    rows.decisions.extend(
+        change
+            .decisions
+            .iter()
+            .map(|(message, row)| (key(*message), row)),
+    );
     revision(next)
 }
 

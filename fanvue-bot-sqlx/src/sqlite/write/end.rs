@@ -83,11 +83,7 @@ impl Transaction<'_> {
         &mut self,
         claims: impl IntoIterator<Item = &'a Claim>,
     ) -> Result<Held, Fault> {
-        let numbers = json_numbers(
-            claims
-                .into_iter()
-                .map(|claim| job_id::sequence(claim.job)),
-        );
+        let numbers = json_numbers(claims.into_iter().map(|claim| job_id::sequence(claim.job)));
         let rows = fetch(
             &mut *self.connection,
             HELD,
@@ -261,5 +257,4 @@ impl Call<DeadLettering, (), QueueError> {
 }
 
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] =
-    &[HELD, RETAIN_KEYS, DELETE, EXTEND, RESCHEDULE, BURY];
+pub(super) const STATEMENTS: &[&str] = &[HELD, RETAIN_KEYS, DELETE, EXTEND, RESCHEDULE, BURY];

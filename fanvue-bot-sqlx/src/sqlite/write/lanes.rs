@@ -18,27 +18,22 @@ const DROP: &str = "\
             SELECT 1 FROM jobs AS j WHERE j.creator_id = l.creator_id AND j.lane = l.lane))";
 
 const REFRESH: &str = "\
-    UPDATE lanes SET head_due = n.head_due, head_priority = n.head_priority, \
-        blocked_until = n.blocked_until, ready_at = max(n.head_due, n.blocked_until) \
-    FROM (\
-        SELECT l.lane_id AS lane_id, j.due_at AS head_due, j.priority AS head_priority, \
-            coalesce((SELECT max(b.blocked_until) FROM jobs AS b \
-                WHERE b.creator_id = l.creator_id AND b.lane = l.lane \
-                AND b.blocked_until IS NOT NULL), -9223372036854775808) AS blocked_until \
-        FROM json_each(?1) AS k CROSS JOIN lanes AS l CROSS JOIN jobs AS j \
-        WHERE l.creator_id = unhex(substr(k.value, 1, 32)) \
-        AND l.lane = unhex(substr(k.value, 33, 32)) \
-        AND j.seq = (SELECT f.seq FROM jobs AS f \
-            WHERE f.creator_id = l.creator_id AND f.lane = l.lane \
-            ORDER BY f.due_at, f.seq LIMIT 1)\
-    ) AS n WHERE lanes.lane_id = n.lane_id";
+    INSERT INTO lanes (creator_id, lane, head_due, head_priority, blocked_until, ready_at) \
+    SELECT j.creator_id, j.lane, j.due_at, j.priority, \
+        coalesce((SELECT max(b.blocked_until) FROM jobs AS b \
+            WHERE b.creator_id = j.creator_id AND b.lane = j.lane \
+            AND b.blocked_until IS NOT NULL), -9223372036854775808), j.due_at \
+    FROM json_each(?1) AS k CROSS JOIN jobs AS j \
+    WHERE j.seq = (SELECT f.seq FROM jobs AS f \
+        WHERE f.creator_id = unhex(substr(k.value, 1, 32)) \
+        AND f.lane = unhex(substr(k.value, 33, 32)) ORDER BY f.due_at, f.seq LIMIT 1) \
+    ON CONFLICT (creator_id, lane) DO UPDATE SET head_due = excluded.head_due, \
+        head_priority = excluded.head_priority, blocked_until = excluded.blocked_until, \
+        ready_at = max(excluded.head_due, excluded.blocked_until)";
 
 impl Transaction<'_> {
     /// Brings the rows of lanes whose jobs have changed up to date.
-    pub(super) async fn refresh_lanes(
-        &mut self,
-        lanes: &BTreeSet<[Uuid; 2]>,
-    ) -> Result<(), Fault> {
+    pub(super) async fn refresh_lanes(&mut self, lanes: &BTreeSet<[Uuid; 2]>) -> Result<(), Fault> {
         if lanes.is_empty() {
             return Ok(());
         }

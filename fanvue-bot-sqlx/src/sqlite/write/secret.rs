@@ -27,8 +27,7 @@ const UPDATE: &str = "\
     UPDATE secrets SET revision = ?3, sealed = ?4 \
     WHERE creator_id = ?1 AND kind = ?2 AND revision = ?5";
 
-const DELETE: &str =
-    "DELETE FROM secrets WHERE creator_id = ?1 AND kind = ?2 AND revision = ?3";
+const DELETE: &str = "DELETE FROM secrets WHERE creator_id = ?1 AND kind = ?2 AND revision = ?3";
 
 impl Call<PuttingSecret, Revision, VaultError> {
     /// Revisions come from the sequence, so a secret that is deleted and put anew never has a revision
@@ -49,8 +48,7 @@ impl Call<PuttingSecret, Revision, VaultError> {
                 Err(_) => 0,
             },
         };
-        let revision =
-            u64::try_from(revision).map_err(|_| Fault::OutOfRange("the sequence"))?;
+        let revision = u64::try_from(revision).map_err(|_| Fault::OutOfRange("the sequence"))?;
         self.outcome = Some(if changed == 1 {
             Ok(Revision::new(revision))
         } else {

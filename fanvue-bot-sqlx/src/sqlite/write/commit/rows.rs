@@ -42,16 +42,17 @@ static MESSAGES: LazyLock<Bulk> = LazyLock::new(|| {
     )
 });
 
+/// The tuple form, because SQLite would read all messages to join them with the values.
 static CONTENTS: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::new(
         "WITH known (creator_id, fan_id, id, text, media, has_media, price_cents, fetched, \
          tokenizer, tokens) AS (VALUES",
         10,
-        ") UPDATE messages SET text = known.text, media = known.media, \
-         has_media = known.has_media, price_cents = known.price_cents, \
-         fetched = known.fetched, tokenizer = known.tokenizer, tokens = known.tokens \
-         FROM known WHERE messages.creator_id = known.creator_id \
-         AND messages.fan_id = known.fan_id AND messages.id = known.id",
+        ") UPDATE messages SET (text, media, has_media, price_cents, fetched, tokenizer, tokens) = (\
+            SELECT k.text, k.media, k.has_media, k.price_cents, k.fetched, k.tokenizer, k.tokens \
+            FROM known AS k WHERE k.id = messages.id AND k.fan_id = messages.fan_id \
+            AND k.creator_id = messages.creator_id) \
+         WHERE (creator_id, fan_id, id) IN (SELECT creator_id, fan_id, id FROM known)",
     )
 });
 
@@ -59,10 +60,11 @@ static DECISIONS: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::new(
         "WITH known (creator_id, fan_id, id, outcome, decision, decided_at) AS (VALUES",
         6,
-        ") UPDATE messages SET outcome = known.outcome, decision = known.decision, \
-         decided_at = known.decided_at \
-         FROM known WHERE messages.creator_id = known.creator_id \
-         AND messages.fan_id = known.fan_id AND messages.id = known.id",
+        ") UPDATE messages SET (outcome, decision, decided_at) = (\
+            SELECT k.outcome, k.decision, k.decided_at \
+            FROM known AS k WHERE k.id = messages.id AND k.fan_id = messages.fan_id \
+            AND k.creator_id = messages.creator_id) \
+         WHERE (creator_id, fan_id, id) IN (SELECT creator_id, fan_id, id FROM known)",
     )
 });
 

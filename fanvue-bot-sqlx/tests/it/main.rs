@@ -1,0 +1,12 @@
+//! The SQLite back end through its public API, on real files.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod corrupt;
+mod given;
+mod group;
+mod kill;
+mod opening;
+mod queue;
+mod space;
+mod store;
