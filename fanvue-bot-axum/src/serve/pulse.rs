@@ -23,6 +23,8 @@ enum Phase {
 #[derive(Debug)]
 struct State {
     phase: Phase,
+    /// Whether no request has come yet.
+    fresh: bool,
     deadline: Instant,
     draining: bool,
     /// The connection's task, while it waits without a deadline.
@@ -52,6 +54,7 @@ impl Pulse {
         Self {
             state: Mutex::new(State {
                 phase: Phase::Waiting,
+                fresh: true,
                 deadline: after(limits.header),
                 draining: false,
                 asleep: None,
@@ -66,14 +69,19 @@ impl Pulse {
             if state.phase == Phase::Waiting {
                 state.phase = Phase::Head;
                 // A first request's time runs from the connection's begin.
-                state.deadline = state.deadline.min(after(limits.header));
+                if !state.fresh {
+                    state.deadline = after(limits.header);
+                }
             }
         });
     }
 
     /// A whole head came. The request is over when what this returns is dropped.
     pub(super) fn request(self: &Arc<Self>) -> Busy {
-        self.with(|state, _| state.phase = Phase::Busy);
+        self.with(|state, _| {
+            state.phase = Phase::Busy;
+            state.fresh = false;
+        });
         Busy(Arc::clone(self))
     }
 

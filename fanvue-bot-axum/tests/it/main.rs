@@ -3,4 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failing test may panic")]
 
 mod client;
+mod door;
+mod garbage;
+mod health;
 mod serve;

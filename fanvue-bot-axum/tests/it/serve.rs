@@ -232,6 +232,20 @@ async fn an_idle_connection_is_closed() {
 }
 
 #[tokio::test]
+async fn a_request_at_the_end_of_the_idle_time_has_the_headers_time() {
+    let mut limits = patient();
+    limits.idle = SHORT * 3;
+    let server = Server::start(hello(), limits).await;
+    let mut client = server.connect().await;
+    assert_eq!(client.get("/").await.status, 200);
+    sleep(SHORT * 2).await;
+    client.send("GET / HTTP/1.1\r\n").await;
+    sleep(SHORT * 2).await;
+    client.send("host: x\r\n\r\n").await;
+    assert_eq!(client.answer().await.status, 200);
+}
+
+#[tokio::test]
 async fn a_slow_handler_is_no_idle_connection() {
     let mut limits = patient();
     (limits.header, limits.body, limits.idle, limits.write) = (SHORT, SHORT, SHORT, SHORT);
