@@ -448,28 +448,36 @@ const fn is_special(byte: u8) -> bool {
 }
 
 /// Resolves the escapes of a string that [`Reader::string_rest`] accepted.
-#[cold]
 fn unescape(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len());
+    // No escape is shorter than what it stands for.
+    let mut text = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
-    while let Some(at) = rest.iter().position(|&byte| byte == b'\\') {
-        let (plain, escape) = rest.split_at(at);
-        text.push_str(&utf8(plain));
-        let (c, length) = match escape.get(1) {
-            Some(b'b') => ('\u{8}', 2),
-            Some(b'f') => ('\u{c}', 2),
-            Some(b'n') => ('\n', 2),
-            Some(b'r') => ('\r', 2),
-            Some(b't') => ('\t', 2),
-            Some(b'u') => unescape_unicode(escape),
-            Some(&other) => (char::from(other), 2),
-            None => break,
+    loop {
+        let (plain, escape) = rest
+            .split_at_checked(plain_prefix(rest))
+            .unwrap_or((rest, &[]));
+        text.extend_from_slice(plain);
+        let byte = match escape {
+            [_, b'n', ..] => b'\n',
+            [_, b'u', ..] => {
+                let (c, length) = unescape_unicode(escape);
+                text.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+                rest = escape.get(length..).unwrap_or_default();
+                continue;
+            }
+            [_, b'b', ..] => 8,
+            [_, b'f', ..] => 12,
+            [_, b'r', ..] => b'\r',
+            [_, b't', ..] => b'\t',
+            [_, other, ..] => *other,
+            _ => break,
         };
-        text.push(c);
-        rest = escape.get(length..).unwrap_or_default();
+        text.push(byte);
+        rest = escape.get(2..).unwrap_or_default();
     }
-    text.push_str(&utf8(rest));
-    text
+    // One check for the whole: piece by piece it would cost more than the rest of this.
+    String::from_utf8(text)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 /// The character that starts with `\uXXXX`, and how many bytes it takes.
