@@ -1,12 +1,12 @@
 //! Access tokens: read from the vault, refreshed early, by one process at a time.
 
+mod stored;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
-
+use self::stored::StoredTokens;
 use crate::client::{
     AccessToken, AppCredentials, Auth, ClientError, FanvueClient, RefreshToken, TokenSet,
 };
@@ -17,7 +17,7 @@ use crate::retry::Retry;
 use crate::revision::{Revision, Versioned};
 use crate::secret::{Secret, SecretId, SecretKind, SecretVault, VaultError};
 use crate::store::{HolderId, Lease, LeaseName, Store, StoreError};
-use crate::time::{Clock, SystemClock, Timestamp};
+use crate::time::{Clock, SystemClock};
 
 /// Hands out access tokens. There is no second path to one.
 ///
@@ -96,28 +96,6 @@ impl TokenError {
             Self::Store(error) => error.retry(),
             Self::Entropy(_) => Retry::Backoff,
             Self::Client { source } => source.retry(),
-        }
-    }
-}
-
-/// A token set as it lies in the vault.
-#[derive(Serialize, Deserialize)]
-struct StoredTokens {
-    access_token: String,
-    refresh_token: Option<String>,
-    expires_at: Timestamp,
-    #[serde(default)]
-    scopes: Vec<String>,
-    /// Fanvue refused the refresh token: only a person can mend it.
-    #[serde(default)]
-    needs_reconnect: bool,
-}
-
-impl Drop for StoredTokens {
-    fn drop(&mut self) {
-        zeroize::Zeroize::zeroize(&mut self.access_token);
-        if let Some(token) = &mut self.refresh_token {
-            zeroize::Zeroize::zeroize(token);
         }
     }
 }
@@ -218,8 +196,7 @@ impl TokenSource {
     ) -> Result<(SecretId, Versioned<StoredTokens>), TokenError> {
         let id = SecretId::of_creator(creator.id, SecretKind::TokenSet);
         let stored = self.vault.get(&id).await?.ok_or(TokenError::NotConnected)?;
-        let tokens: StoredTokens =
-            serde_json::from_slice(stored.value.expose()).map_err(|_| TokenError::Corrupt)?;
+        let tokens = StoredTokens::from_bytes(stored.value.expose()).ok_or(TokenError::Corrupt)?;
         if tokens.needs_reconnect {
             return Err(TokenError::NotConnected);
         }
@@ -340,7 +317,7 @@ impl TokenSource {
         tokens: &StoredTokens,
         expected: Option<Revision>,
     ) -> Result<Revision, TokenError> {
-        let bytes = Zeroizing::new(serde_json::to_vec(tokens).map_err(|_| TokenError::Corrupt)?);
+        let bytes = tokens.to_bytes().ok_or(TokenError::Corrupt)?;
         Ok(self
             .vault
             .put(id, &Secret::new(bytes.as_slice()), expected)

@@ -161,6 +161,10 @@ fn a_bad_master_key_is_refused_with_the_reason() {
         ("", KeyringError::KeyText),
         ("correct horse battery staple", KeyringError::KeyText),
         ("c2hvcnQ=", KeyringError::KeyLength { found: 5 }),
+        ("c2hvcnR=", KeyringError::KeyText),
+        ("c2hvcnQ==", KeyringError::KeyText),
+        ("c2hvc", KeyringError::KeyText),
+        ("+_aa", KeyringError::KeyText),
         (&"0".repeat(64), KeyringError::PlaceholderKey),
         (&"z".repeat(64), KeyringError::KeyLength { found: 48 }),
     ] {

@@ -1,0 +1,156 @@
+//! A token set as it lies in the vault.
+//!
+//! Fields one after another, each a tag byte, a length of four bytes, little endian, and so many bytes.
+//! A tag that is not known is passed over, so that an older version reads what a newer one wrote. Written
+//! by hand, and not as JSON, because the buffer is made once at its full size: one that grows would leave
+//! copies of the tokens behind.
+
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::time::Timestamp;
+
+const ACCESS_TOKEN: u8 = 1;
+const REFRESH_TOKEN: u8 = 2;
+const EXPIRES_AT: u8 = 3;
+const SCOPE: u8 = 4;
+const NEEDS_RECONNECT: u8 = 5;
+
+/// The tag and the length.
+const HEADER: usize = 5;
+
+#[cfg_attr(test, derive(Debug, PartialEq))]
+pub(super) struct StoredTokens {
+    pub(super) access_token: String,
+    pub(super) refresh_token: Option<String>,
+    pub(super) expires_at: Timestamp,
+    pub(super) scopes: Vec<String>,
+    /// Fanvue refused the refresh token: only a person can mend it.
+    pub(super) needs_reconnect: bool,
+}
+
+impl Drop for StoredTokens {
+    fn drop(&mut self) {
+        self.access_token.zeroize();
+        self.refresh_token.zeroize();
+    }
+}
+
+impl StoredTokens {
+    /// `None` if a token is 4 GiB long.
+    pub(super) fn to_bytes(&self) -> Option<Zeroizing<Vec<u8>>> {
+        let expires_at = self.expires_at.as_micros().to_le_bytes();
+        let mut fields: Vec<(u8, &[u8])> = vec![
+            (ACCESS_TOKEN, self.access_token.as_bytes()),
+            (EXPIRES_AT, &expires_at),
+        ];
+        if let Some(token) = &self.refresh_token {
+            fields.push((REFRESH_TOKEN, token.as_bytes()));
+        }
+        fields.extend(self.scopes.iter().map(|scope| (SCOPE, scope.as_bytes())));
+        if self.needs_reconnect {
+            fields.push((NEEDS_RECONNECT, &[]));
+        }
+        let size = fields.iter().map(|(_, value)| HEADER + value.len()).sum();
+        let mut bytes = Zeroizing::new(Vec::with_capacity(size));
+        for (tag, value) in fields {
+            bytes.push(tag);
+            bytes.extend_from_slice(&u32::try_from(value.len()).ok()?.to_le_bytes());
+            bytes.extend_from_slice(value);
+        }
+        Some(bytes)
+    }
+
+    /// `None` if a field is cut off, of another type, or missing.
+    pub(super) fn from_bytes(mut bytes: &[u8]) -> Option<Self> {
+        let mut tokens = Self {
+            access_token: String::new(),
+            refresh_token: None,
+            expires_at: Timestamp::UNIX_EPOCH,
+            scopes: Vec::new(),
+            needs_reconnect: false,
+        };
+        let mut expires_at = None;
+        while let Some((tag, rest)) = bytes.split_first() {
+            let (length, rest) = rest.split_first_chunk::<4>()?;
+            let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+            let (value, rest) = rest.split_at_checked(length)?;
+            bytes = rest;
+            let text = || std::str::from_utf8(value).ok().map(str::to_owned);
+            match *tag {
+                ACCESS_TOKEN => tokens.access_token = text()?,
+                REFRESH_TOKEN => tokens.refresh_token = Some(text()?),
+                EXPIRES_AT => expires_at = Some(i64::from_le_bytes(value.try_into().ok()?)),
+                SCOPE => tokens.scopes.push(text()?),
+                NEEDS_RECONNECT => tokens.needs_reconnect = true,
+                _ => {}
+            }
+        }
+        tokens.expires_at = Timestamp::from_micros(expires_at?);
+        (!tokens.access_token.is_empty()).then_some(tokens)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn tokens() -> StoredTokens {
+        StoredTokens {
+            access_token: "access".to_owned(),
+            refresh_token: Some("refresh".to_owned()),
+            expires_at: Timestamp::from_millis(1_790_000_000_123),
+            scopes: vec!["read:chat".to_owned(), "write:chat".to_owned()],
+            needs_reconnect: false,
+        }
+    }
+
+    fn read(bytes: &[u8]) -> Option<StoredTokens> {
+        StoredTokens::from_bytes(bytes)
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let mut dead = tokens();
+        dead.refresh_token = None;
+        dead.scopes.clear();
+        dead.needs_reconnect = true;
+        for tokens in [tokens(), dead] {
+            assert_eq!(read(&tokens.to_bytes().unwrap()), Some(tokens));
+        }
+    }
+
+    #[test]
+    fn the_format_does_not_change() {
+        let bytes = tokens().to_bytes().unwrap();
+        assert_eq!(
+            bytes.as_slice(),
+            b"\x01\x06\0\0\0access\x03\x08\0\0\0\x78\xc0\x27\xda\xfe\x5b\x06\0\x02\x07\0\0\0refresh\
+              \x04\x09\0\0\0read:chat\x04\x0a\0\0\0write:chat"
+        );
+    }
+
+    #[test]
+    fn a_field_of_a_newer_version_is_passed_over() {
+        let mut bytes = tokens().to_bytes().unwrap();
+        bytes.extend_from_slice(b"\xfe\x03\0\0\0new");
+        assert_eq!(read(&bytes), Some(tokens()));
+    }
+
+    #[test]
+    fn a_set_that_lacks_what_it_needs_is_refused() {
+        let bytes = tokens().to_bytes().unwrap();
+        for end in 0..HEADER + 6 + HEADER + 8 {
+            assert_eq!(read(&bytes[..end]), None, "{end}");
+        }
+        assert_eq!(read(br#"{"access_token":"a"}"#), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+            let _ = read(&bytes);
+        }
+    }
+}
