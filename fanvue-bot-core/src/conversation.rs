@@ -116,6 +116,9 @@ pub struct Unattributed {
     pub id: MessageId,
     /// When it was sent.
     pub sent_at: Timestamp,
+    /// Its words, as far as known. They are not those of our reply, but Fanvue may show ours changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<Reply>,
 }
 
 /// One answer in the making.
@@ -129,11 +132,39 @@ pub struct Turn {
     pub id: TurnId,
     /// What its draws come from, so that it replays exactly.
     pub seed: Seed,
-    /// Counts the drafts of this turn: one more whenever the fan writes again or a reply is written
-    /// anew. An outcome that belongs to an older draft is dropped.
+    /// Counts the drafts of this turn: one more whenever the fan writes again, a reply is written anew, or
+    /// a send is to be tried again. An outcome that belongs to an older draft is dropped.
     pub draft: u32,
+    /// Who let the reply of this draft go out.
+    #[serde(default, skip_serializing_if = "Clearance::is_automatic")]
+    pub clearance: Clearance,
     /// Where it stands.
     pub phase: Phase,
+}
+
+/// Who let a reply go out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "whoever sends must know who allowed it"
+)]
+pub enum Clearance {
+    /// Nobody: it goes out only where replies need no approval.
+    #[default]
+    Automatic,
+    /// An operator read and approved it.
+    Approved,
+}
+
+impl Clearance {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "the shape that serde calls"
+    )]
+    const fn is_automatic(&self) -> bool {
+        matches!(self, Self::Automatic)
+    }
 }
 
 /// Where a turn stands.

@@ -20,6 +20,8 @@ mod inbound;
 mod operator;
 mod pace;
 mod sending;
+#[cfg(test)]
+mod tests;
 mod turn;
 
 use std::time::Duration;
@@ -430,9 +432,11 @@ impl Step<'_> {
             self.conclude_pending(&outcome);
             return;
         }
-        if self.pause().is_some() {
+        if let Some(until) = self.pause() {
             // Whatever was being written does not know what the human says meanwhile.
-            self.next.turn = None;
+            if self.next.turn.take().is_some() {
+                self.mark_pending(&Outcome::PausedByHuman { until });
+            }
             return;
         }
         if self.next.turn.is_none() && !self.next.pending.is_empty() {
