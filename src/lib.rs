@@ -13,20 +13,21 @@
 //! use fanvue_bot::backend::Backend;
 //! use fanvue_bot::client::{AppCredentials, ClientSecret};
 //! use fanvue_bot::engine::Engine;
-//! use fanvue_bot::memory::MemoryVault;
 //! use fanvue_bot::oauth::TokenSource;
 //! use fanvue_bot::openai::{OpenAi, Profile};
 //! use fanvue_bot::queue::WorkerId;
 //! use fanvue_bot::rest::RestClient;
-//! use fanvue_bot::secret::Secret;
-//! use fanvue_bot::sqlx::SqliteBackend;
+//! use fanvue_bot::secret::{Keyring, MasterKey, Secret};
+//! use fanvue_bot::sqlx::{SqliteBackend, SqliteVault};
 //! use fanvue_bot::webhook::Verifier;
 //! use fanvue_bot::worker::{Worker, WorkerOptions};
 //!
-//! # pub async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! # pub async fn run(master_key: &str) -> Result<(), Box<dyn std::error::Error>> {
 //! // Ports: where state lives, who writes, and how Fanvue is reached. Each can be another, or your own.
-//! let backend = Backend::shared(Arc::new(SqliteBackend::open("bot.db").await?));
-//! let vault = Arc::new(MemoryVault::new());
+//! let sqlite = SqliteBackend::open("bot.db").await?;
+//! let keyring = Keyring::new(MasterKey::from_text(master_key)?);
+//! let vault = Arc::new(SqliteVault::new(sqlite.clone(), keyring));
+//! let backend = Backend::shared(Arc::new(sqlite));
 //! let fanvue = Arc::new(RestClient::builder().build()?);
 //! let model = OpenAi::builder("http://127.0.0.1:11434/v1", "llama3.2").profile(Profile::ollama());
 //!

@@ -10,9 +10,10 @@
 //! use fanvue_bot_core::entropy::OsEntropy;
 //! use fanvue_bot_core::secret::{Keyring, MasterKey, Secret, SecretId, SecretKind};
 //!
-//! let keyring = Keyring::new(MasterKey::generate(&OsEntropy)?);
+//! let entropy = OsEntropy::default();
+//! let keyring = Keyring::new(MasterKey::generate(&entropy)?);
 //! let id = SecretId::of_deployment(SecretKind::ClientSecret);
-//! let sealed = keyring.seal(&id, &Secret::new("shh"), &OsEntropy)?;
+//! let sealed = keyring.seal(&id, &Secret::new("shh"), &entropy)?;
 //! assert_eq!(keyring.open(&id, &sealed)?, Secret::new("shh"));
 //!
 //! let other = SecretId::of_deployment(SecretKind::WebhookSecret);
