@@ -127,7 +127,11 @@ impl<'a> Reader<'a> {
         } else {
             loop {
                 let key = self.key()?;
-                member(&key.bytes(self.bytes), self)?;
+                if key.escaped() {
+                    member(&key.bytes(self.bytes), self)?;
+                } else {
+                    member(key.raw(self.bytes), self)?;
+                }
                 match self.peek() {
                     Some(b',') => self.at += 1,
                     Some(b'}') => {

@@ -44,12 +44,14 @@ impl EventKey {
 
     /// `what:name/id`, or a hash of the three where that could be read in two ways or is too long.
     fn of_parts(what: &str, name: &[u8], id: &[u8]) -> Self {
-        if let (Some(name), Some(id)) = (tame(name, 64), tame(id, 120)) {
-            let mut key = String::with_capacity(what.len() + name.len() + id.len() + 2);
-            for part in [what, ":", name, "/", id] {
-                key.push_str(part);
+        if is_tame(name, 64) && is_tame(id, 120) {
+            let mut key = Vec::with_capacity(what.len() + name.len() + id.len() + 2);
+            for part in [what.as_bytes(), b":", name, b"/", id] {
+                key.extend_from_slice(part);
             }
-            return Self(key.into());
+            if let Ok(key) = String::from_utf8(key) {
+                return Self(key.into());
+            }
         }
         let mut hash = Sha256::new();
         for part in [what.as_bytes(), name, id] {
@@ -73,16 +75,13 @@ impl fmt::Debug for EventKey {
     }
 }
 
-/// The text, if it is short and of printable ASCII without a slash.
-fn tame(text: &[u8], longest: usize) -> Option<&str> {
+/// Whether it is short, and of printable ASCII without a slash.
+fn is_tame(text: &[u8], longest: usize) -> bool {
     // No short circuit, so that it vectorizes.
     let wild = text.iter().fold(false, |wild, &b| {
         wild | (b.wrapping_sub(0x21) > 0x7e - 0x21) | (b == b'/')
     });
-    if wild || text.len() > longest {
-        return None;
-    }
-    std::str::from_utf8(text).ok()
+    !wild && text.len() <= longest
 }
 
 struct Hex<'a>(&'a [u8]);
