@@ -1,4 +1,66 @@
 //! Store, job queue and secret vault on SQL databases, for fanvue-bot.
+//!
+//! One SQLite file holds everything a deployment remembers: conversations and messages, the jobs that
+//! follow from them, and sealed secrets. An accepted webhook is one durable commit.
+//!
+//! ```
+//! # #[cfg(feature = "sqlite")]
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::sync::Arc;
+//!
+//! use fanvue_bot_core::backend::{Atomicity, Backend};
+//! use fanvue_bot_core::creator::Creator;
+//! use fanvue_bot_core::id::CreatorId;
+//! use fanvue_bot_core::persona::Persona;
+//! use fanvue_bot_core::secret::{Keyring, MasterKey};
+//! use fanvue_bot_core::store::Store as _;
+//! use fanvue_bot_sqlx::{SqliteBackend, SqliteVault};
+//!
+//! # let dir = tempfile::tempdir()?;
+//! # let path = dir.path().join("bot.db");
+//! # let master_key = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+//! let sqlite = SqliteBackend::open(path).await?;
+//! let vault = SqliteVault::new(sqlite.clone(), Keyring::new(MasterKey::from_text(master_key)?));
+//!
+//! let mia: CreatorId = "5b0f3c1e-0000-4000-8000-00000000c0de".parse()?;
+//! sqlite.commit(&Creator::new(mia, Persona::named("Mia")).into(), None).await?;
+//!
+//! let backend = Backend::shared(Arc::new(sqlite.clone()));
+//! assert_eq!(backend.atomicity(), Atomicity::OneTransaction);
+//! sqlite.close().await;
+//! # drop(vault);
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "sqlite"))]
+//! # fn main() {}
+//! ```
+//!
+//! ```text
+//!            Store   JobQueue   CommitAndEnqueue   SecretVault
+//!              └────────┴──────────────┴───────────────┘
+//!   domain  ◄──────────── rows: plain structs ─────────────►  SQL of one back end
+//!             shared: rows, cursors,            sqlite: statements, connections,
+//!             fairness, migrations' format      one writer, its migrations
+//! ```
+//!
+//! # Features
+//!
+//! | Feature | Brings | Default |
+//! | --- | --- | --- |
+//! | `sqlite` | module `sqlite`: [`SqliteBackend`] and [`SqliteVault`]; SQLite itself is built in | no |
+//!
+//! # Where to go next
+//!
+//! The module `sqlite` tells how writes share transactions and what happens when the disk is full;
+//! `SqliteBackend::builder` lists the settings.
+#![cfg_attr(
+    not(feature = "sqlite"),
+    allow(
+        rustdoc::broken_intra_doc_links,
+        reason = "the items are behind the feature"
+    )
+)]
 
 #[cfg(feature = "sqlite")]
 mod change;
@@ -18,4 +80,4 @@ pub mod sqlite;
 #[cfg(feature = "sqlite")]
 pub use self::settings::QueueSettings;
 #[cfg(feature = "sqlite")]
-pub use self::sqlite::SqliteBackend;
+pub use self::sqlite::{SqliteBackend, SqliteVault};

@@ -40,6 +40,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use self::fault::OpenError;
 pub use self::options::{SqliteBuilder, Synchronous};
+pub use self::vault::SqliteVault;
 use self::write::{Call, Intake, Op, Written};
 use crate::change::ChangeRows;
 use crate::row::JobRow;

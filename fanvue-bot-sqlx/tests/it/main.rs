@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod conformance;
 mod corrupt;
 mod given;
 mod group;
@@ -10,3 +11,4 @@ mod opening;
 mod queue;
 mod space;
 mod store;
+mod vault;

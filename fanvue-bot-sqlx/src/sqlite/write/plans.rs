@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::{
     Claiming, State, Transaction, claim, commit, end, lanes, lease, purge, secret, statement,
 };
-use crate::sqlite::{SqliteBackend, SqliteBuilder, store, wake};
+use crate::sqlite::{SqliteBackend, SqliteBuilder, store, vault, wake};
 
 fn statements() -> Vec<String> {
     [
@@ -25,6 +25,7 @@ fn statements() -> Vec<String> {
         purge::STATEMENTS,
         secret::STATEMENTS,
         store::STATEMENTS,
+        vault::STATEMENTS,
         wake::STATEMENTS,
     ]
     .concat()

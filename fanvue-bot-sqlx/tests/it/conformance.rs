@@ -1,0 +1,62 @@
+//! The contracts of the ports, on SQLite.
+
+use std::sync::Arc;
+
+use fanvue_bot_core::backend::Backend;
+use fanvue_bot_core::secret::{Keyring, MasterKey};
+use fanvue_bot_sqlx::{SqliteBackend, SqliteVault};
+use fanvue_bot_testkit::conformance::Guarded;
+use fanvue_bot_testkit::{
+    commit_and_enqueue_conformance, job_queue_conformance, secret_vault_conformance,
+    store_conformance,
+};
+use tempfile::TempDir;
+
+/// An empty database, and the directory that must outlive it.
+async fn empty() -> (SqliteBackend, TempDir) {
+    let dir = TempDir::new().unwrap();
+    let backend = SqliteBackend::open(dir.path().join("bot.db"))
+        .await
+        .unwrap();
+    (backend, dir)
+}
+
+mod store {
+    use super::*;
+
+    store_conformance!(async {
+        let (backend, dir) = empty().await;
+        Guarded::new(backend, dir)
+    });
+}
+
+mod queue {
+    use super::*;
+
+    job_queue_conformance!(async {
+        let (backend, dir) = empty().await;
+        Guarded::new(backend, dir)
+    });
+}
+
+mod vault {
+    use super::*;
+
+    secret_vault_conformance!(async {
+        let (backend, dir) = empty().await;
+        let key = MasterKey::from_bytes(&core::array::from_fn::<u8, 32, _>(|n| n as u8)).unwrap();
+        Guarded::new(SqliteVault::new(backend, Keyring::new(key)), dir)
+    });
+}
+
+mod backend {
+    use super::*;
+
+    commit_and_enqueue_conformance!(
+        async {
+            let (backend, dir) = empty().await;
+            Backend::shared(Arc::new(Guarded::new(backend, dir)))
+        },
+        one_transaction
+    );
+}
