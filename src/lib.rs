@@ -106,3 +106,8 @@ pub use fanvue_bot_openai as openai;
 pub use fanvue_bot_rest as rest;
 #[cfg(feature = "sqlite")]
 pub use fanvue_bot_sqlx as sqlx;
+
+/// Compiles the examples of README.md.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

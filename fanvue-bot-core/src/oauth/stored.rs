@@ -69,7 +69,7 @@ impl StoredTokens {
             scopes: Vec::new(),
             needs_reconnect: false,
         };
-        let mut expires_at = None;
+        let (mut has_access_token, mut expires_at) = (false, None);
         while let Some((tag, rest)) = bytes.split_first() {
             let (length, rest) = rest.split_first_chunk::<4>()?;
             let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
@@ -77,7 +77,10 @@ impl StoredTokens {
             bytes = rest;
             let text = || std::str::from_utf8(value).ok().map(str::to_owned);
             match *tag {
-                ACCESS_TOKEN => tokens.access_token = text()?,
+                ACCESS_TOKEN => {
+                    tokens.access_token = text()?;
+                    has_access_token = true;
+                }
                 REFRESH_TOKEN => tokens.refresh_token = Some(text()?),
                 EXPIRES_AT => expires_at = Some(i64::from_le_bytes(value.try_into().ok()?)),
                 SCOPE => tokens.scopes.push(text()?),
@@ -86,7 +89,7 @@ impl StoredTokens {
             }
         }
         tokens.expires_at = Timestamp::from_micros(expires_at?);
-        (!tokens.access_token.is_empty()).then_some(tokens)
+        has_access_token.then_some(tokens)
     }
 }
 
