@@ -20,8 +20,8 @@
 //! let store = Faulty::new(Arc::clone(&truth), FaultPlan::at(1, Fault::After));
 //!
 //! let mia: CreatorId = "5b0f3c1e-0000-4000-8000-00000000c0de".parse()?;
-//! let commit = store.commit(&Creator::new(mia, Persona::named("Mia")).into(), None);
-//! assert!(commit.await.is_err(), "the answer is lost");
+//! let change = Creator::new(mia, Persona::named("Mia")).into();
+//! assert!(store.commit(&change, None).await.is_err(), "the answer is lost");
 //! assert!(truth.creator(mia).await?.is_some(), "the effect is not");
 //! # Ok(())
 //! # }

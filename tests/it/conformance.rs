@@ -1,0 +1,3 @@
+//! Every adapter through the suites of its ports: one file per adapter.
+
+mod memory;

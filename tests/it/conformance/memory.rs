@@ -1,0 +1,111 @@
+//! The in-memory adapters: each alone, the backend as store and as queue, and behind pointers.
+
+use std::sync::Arc;
+
+use fanvue_bot_core::backend::Backend;
+use fanvue_bot_core::memory::{MemoryBackend, MemoryQueue, MemoryStore, MemoryVault};
+use fanvue_bot_core::queue::JobQueue;
+use fanvue_bot_core::secret::SecretVault;
+use fanvue_bot_core::store::Store;
+use fanvue_bot_testkit::conformance::Guarded;
+use fanvue_bot_testkit::fault::{FaultPlan, Faulty};
+use fanvue_bot_testkit::{
+    commit_and_enqueue_conformance, job_queue_conformance, secret_vault_conformance,
+    store_conformance,
+};
+
+mod store {
+    use super::*;
+
+    store_conformance!(async { MemoryStore::new() });
+}
+
+mod queue {
+    use super::*;
+
+    job_queue_conformance!(async { MemoryQueue::new() });
+}
+
+mod vault {
+    use super::*;
+
+    secret_vault_conformance!(async { MemoryVault::new() });
+}
+
+mod backend_as_store {
+    use super::*;
+
+    store_conformance!(async { MemoryBackend::new() });
+}
+
+mod backend_as_queue {
+    use super::*;
+
+    job_queue_conformance!(async { MemoryBackend::new() });
+}
+
+mod backend_shared {
+    use super::*;
+
+    commit_and_enqueue_conformance!(
+        async { Backend::shared(Arc::new(MemoryBackend::new())) },
+        one_transaction
+    );
+}
+
+mod backend_separate {
+    use super::*;
+
+    commit_and_enqueue_conformance!(
+        async { Backend::separate(Arc::new(MemoryStore::new()), Arc::new(MemoryQueue::new())) },
+        two_steps
+    );
+}
+
+mod store_behind_a_pointer {
+    use super::*;
+
+    store_conformance!(async { Arc::new(MemoryStore::new()) as Arc<dyn Store> });
+}
+
+mod queue_behind_a_pointer {
+    use super::*;
+
+    job_queue_conformance!(async { Arc::new(MemoryQueue::new()) as Arc<dyn JobQueue> });
+}
+
+mod vault_behind_a_pointer {
+    use super::*;
+
+    secret_vault_conformance!(async { Box::new(MemoryVault::new()) as Box<dyn SecretVault> });
+}
+
+mod store_decorated {
+    use super::*;
+
+    store_conformance!(async { Faulty::new(MemoryStore::new(), FaultPlan::none()) });
+}
+
+mod queue_decorated {
+    use super::*;
+
+    job_queue_conformance!(async { Guarded::new(MemoryQueue::new(), "a guard") });
+}
+
+mod vault_decorated {
+    use super::*;
+
+    secret_vault_conformance!(async { Faulty::new(MemoryVault::new(), FaultPlan::none()) });
+}
+
+mod backend_decorated {
+    use super::*;
+
+    commit_and_enqueue_conformance!(
+        async {
+            let faulty = Faulty::new(MemoryBackend::new(), FaultPlan::none());
+            Backend::shared(Arc::new(faulty))
+        },
+        one_transaction
+    );
+}

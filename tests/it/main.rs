@@ -1,0 +1,3 @@
+//! The library from outside, as one test binary.
+
+mod conformance;
