@@ -225,6 +225,18 @@ pub enum Pace {
     },
 }
 
+impl Pace {
+    /// As a person's: short within `live_within` of the last reply, else between `shortest` and `longest`.
+    #[must_use]
+    pub const fn natural(live_within: Duration, shortest: Duration, longest: Duration) -> Self {
+        Self::Natural {
+            live_within,
+            shortest,
+            longest,
+        }
+    }
+}
+
 impl Default for Pace {
     fn default() -> Self {
         Self::Natural {

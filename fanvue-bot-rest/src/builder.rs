@@ -42,7 +42,7 @@ impl Default for RestClientBuilder {
             api_version: "2025-06-26".to_owned(),
             user_agent: concat!("fanvue-bot-rest/", env!("CARGO_PKG_VERSION")).to_owned(),
             connect_timeout: Duration::from_secs(5),
-            request_timeout: Duration::from_secs(30),
+            request_timeout: Duration::from_secs(15),
             max_answer_bytes: 4 << 20,
             proxy: None,
             clock: Arc::new(SystemClock::default()),
@@ -95,8 +95,9 @@ impl RestClientBuilder {
         self
     }
 
-    /// How long a whole call may take, up to the last byte of the answer; 30 s by default. Longer than
-    /// the connect timeout, so that a write that ran into it is known to have left.
+    /// How long a whole call may take, up to the last byte of the answer; 15 s by default. Longer than
+    /// the connect timeout, so that a write that ran into it is known to have left; and short enough that
+    /// `begin_within` and it together stay under `settled_within` of core's `flow::Timing`.
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.request_timeout = timeout;
         self
@@ -154,7 +155,7 @@ impl RestClientBuilder {
         if self.request_timeout <= self.connect_timeout {
             problems.add(
                 "request_timeout",
-                "is not longer than connect_timeout; raise it, 30 s is a good value",
+                "is not longer than connect_timeout; raise it, 15 s is a good value",
             );
         }
         if self.max_answer_bytes < MIN_ANSWER_BYTES {
