@@ -45,6 +45,7 @@ mod money;
 mod outbox;
 mod people;
 mod rate;
+mod report;
 mod rng;
 mod secret;
 pub mod signature;
@@ -56,7 +57,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 pub use app::{ApiSubscription, App, Grant, PortalWebhook, SCOPES};
-pub use chat::{Chat, ChatPatch, MAX_NICKNAME, MAX_TEXT, MIN_PRICE, SendCount};
+pub use chat::{Chat, ChatPatch, MAX_NICKNAME, MAX_TEXT, MIN_PRICE};
 pub use error::ApiError;
 pub use event::{EventBody, EventKind, TOPICS, WebhookFamily, topic};
 pub use fault::{RequestFault, RequestRule, Trigger, WebhookFault, WebhookRule};
@@ -69,8 +70,10 @@ pub use money::{Payment, Spending};
 pub use outbox::{Delivery, DeliveryRecord, DeliveryState, Outcome};
 pub use people::{Creator, Fan, Relation, Subscription};
 pub use rate::{BucketKey, RateDecision, RateLimits};
+pub use report::SendCount;
 pub use rng::Rng;
 pub use secret::SecretText;
+#[cfg(feature = "simulator")]
 pub(crate) use signature::hex;
 pub use time::Moment;
 pub use tokens::{Access, Consent, IssuedTokens, OAuthError, challenge};
