@@ -212,7 +212,7 @@ impl Intake {
             Received::Message(arrival) => batch.arrive(arrival, known.as_ref()),
             Received::Deleted(message) => batch.step(Input::Deleted { id: *message }),
         }
-        let wake = wake_up(&batch.change.conversation, received.id());
+        let wake = wake_up(&batch.change.conversation, received);
         if !batch.changed {
             // In two steps, the delivery before this one may have failed between them.
             if self.backend.atomicity() == Atomicity::TwoSteps {
@@ -257,13 +257,14 @@ impl Intake {
 }
 
 /// The wake-up that a conversation needs after `cause` came in; its key makes a repetition harmless.
-fn wake_up(conversation: &Conversation, cause: MessageId) -> Option<NewJob> {
+fn wake_up(conversation: &Conversation, cause: &Received) -> Option<NewJob> {
     let due = conversation.wake_at()?;
-    Some(NewJob::wake(
-        conversation.id,
-        due,
-        IdempotencyKey::new(format!("in/{cause}")),
-    ))
+    // A message and its deletion are two causes: the first wake-up may be long over.
+    let key = match cause {
+        Received::Message(arrival) => format!("in/{}", arrival.id),
+        Received::Deleted(message) => format!("deleted/{message}"),
+    };
+    Some(NewJob::wake(conversation.id, due, IdempotencyKey::new(key)))
 }
 
 #[derive(Debug)]
@@ -373,7 +374,9 @@ impl<'a> Batch<'a> {
             return;
         }
         let sent_at = arrival.sent_at.unwrap_or(self.context.now);
-        let author = if arrival.from_fan {
+        let author = if arrival.unattended {
+            Author::Automation
+        } else if arrival.from_fan {
             let fetched = arrival.content.fetched || arrival.content.text.is_some();
             self.step(Input::FanMessage {
                 id: arrival.id,
@@ -381,8 +384,6 @@ impl<'a> Batch<'a> {
                 fetched,
             });
             Author::Fan
-        } else if arrival.unattended {
-            Author::Automation
         } else {
             let text = match &arrival.content.text {
                 Some(text) => Some(Arc::clone(text)),

@@ -1,15 +1,14 @@
 //! The loop that claims, renews and drains. Brings tokio, and is the one place of core that sleeps.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::engine::{Engine, EngineError, RunOutcome};
-use crate::id::JobId;
 use crate::queue::{Claim, ClaimedLane, FailureNote, JobQueue, QueueError, WorkerId};
 
 /// How a [`Worker`] works.
@@ -100,7 +99,7 @@ struct InWork {
     task: AbortHandle,
 }
 
-type Finished = (JobId, Result<RunOutcome, EngineError>);
+type Finished = Result<RunOutcome, EngineError>;
 
 impl Worker {
     /// A worker for `engine`.
@@ -118,7 +117,7 @@ impl Worker {
         let queue = Arc::clone(engine.backend().queue());
         let mut state = Running {
             report: WorkerReport::default(),
-            lanes: BTreeMap::new(),
+            lanes: HashMap::new(),
             tasks: JoinSet::new(),
         };
         let mut renew = tokio::time::interval(options.lease / 3);
@@ -192,27 +191,24 @@ fn put_off(worker: &WorkerId, error: &QueueError, poll: Duration) -> Duration {
 #[derive(Debug)]
 struct Running {
     report: WorkerReport,
-    lanes: BTreeMap<JobId, InWork>,
+    /// By task and not by job: a job that was handed back may be claimed again before its first task is
+    /// seen to have ended.
+    lanes: HashMap<Id, InWork>,
     tasks: JoinSet<Finished>,
 }
 
 impl Running {
     fn start(&mut self, engine: &Engine, lane: ClaimedLane) {
-        let Some(first) = lane.jobs.first().map(|job| job.claim.job) else {
-            return;
-        };
         let claims = lane.jobs.iter().map(|job| job.claim.duplicate()).collect();
         let engine = engine.clone();
-        let task = self
-            .tasks
-            .spawn(async move { (first, engine.run(lane).await) });
-        self.lanes.insert(first, InWork { claims, task });
+        let task = self.tasks.spawn(async move { engine.run(lane).await });
+        self.lanes.insert(task.id(), InWork { claims, task });
     }
 
-    fn finish(&mut self, finished: Result<(tokio::task::Id, Finished), tokio::task::JoinError>) {
+    fn finish(&mut self, finished: Result<(Id, Finished), tokio::task::JoinError>) {
         match finished {
-            Ok((_, (lane, outcome))) => {
-                self.lanes.remove(&lane);
+            Ok((task, outcome)) => {
+                self.lanes.remove(&task);
                 match outcome {
                     Ok(RunOutcome::Done { .. }) => self.report.done += 1,
                     Ok(RunOutcome::Retrying { .. }) => self.report.retrying += 1,
@@ -224,7 +220,7 @@ impl Running {
                 }
             }
             Err(error) => {
-                self.lanes.retain(|_, lane| lane.task.id() != error.id());
+                self.lanes.remove(&error.id());
                 self.report.lost += 1;
                 if error.is_panic() {
                     tracing::error!("a lane panicked and comes back when its lease lapses");
@@ -245,7 +241,7 @@ impl Running {
         }
         match queue.extend(&claims, engine.now(), options.lease).await {
             Ok(held) => {
-                for (first, lane) in &self.lanes {
+                for lane in self.lanes.values() {
                     // A lane that is just ending has fewer jobs than it began with; only a lane of
                     // which nothing is held is lost.
                     if lane
@@ -254,7 +250,13 @@ impl Running {
                         .all(|claim| held.iter().all(|held| held.job != claim.job))
                         && !lane.task.is_finished()
                     {
-                        tracing::warn!(job.id = %first, "a lane was lost to another worker");
+                        tracing::warn!(
+                            job.id = lane
+                                .claims
+                                .first()
+                                .map(|claim| tracing::field::display(claim.job)),
+                            "a lane was lost to another worker"
+                        );
                         lane.task.abort();
                     }
                 }
@@ -287,7 +289,7 @@ impl Running {
             }
         }
         let note = FailureNote::new("handed back by a worker that stopped");
-        for lane in std::mem::take(&mut self.lanes).into_values() {
+        for (_, lane) in self.lanes.drain() {
             self.report.handed_back += 1;
             for claim in lane.claims {
                 // What cannot be handed back comes back when its lease lapses.

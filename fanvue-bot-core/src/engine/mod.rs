@@ -350,8 +350,14 @@ impl Engine {
         let mut claims: Vec<Claim> = Vec::with_capacity(lane.jobs.len());
         let mut attempt = 0;
         for job in lane.jobs {
-            attempt = attempt.max(job.attempt);
-            claims.push(job.claim);
+            // The one that was tried most goes in front: it is the one that a failure hands back, or the
+            // count would begin anew with every message that comes in meanwhile.
+            if job.attempt > attempt {
+                attempt = job.attempt;
+                claims.insert(0, job.claim);
+            } else {
+                claims.push(job.claim);
+            }
         }
         let result = if attempt > self.shared.backoff.attempts {
             Err(Failure::final_words(
@@ -417,7 +423,12 @@ impl Engine {
             }
             Retry::Backoff | Retry::Reconcile | Retry::Never => {
                 tracing::error!(creator.id = %id.creator, cause = %cause, attempt, "turn given up");
-                let wake_at = self.give_up(id, cause.as_str()).await?;
+                let wake_at = match self.give_up(id, cause.as_str()).await {
+                    // Not even that can be stored, now or ever: only a person can mend it, and the job
+                    // must not come back for ever meanwhile.
+                    Err(error) if error.retry() == Retry::Never => None,
+                    outcome => outcome?,
+                };
                 self.follow_up(id, wake_at, &claims).await?;
                 if !claims.is_empty() {
                     queue.dead_letter(claims.remove(0), now, &cause).await?;

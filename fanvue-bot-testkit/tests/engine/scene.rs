@@ -1,0 +1,212 @@
+//! One creator, one fan, the memory adapters and a worker's hand, on a clock that is moved by hand.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fanvue_bot_core::backend::Backend;
+use fanvue_bot_core::client::{
+    AccessToken, AppCredentials, ClientSecret, RefreshToken, RemoteMessage, TokenSet,
+};
+use fanvue_bot_core::conversation::Conversation;
+use fanvue_bot_core::creator::{Creator, Mode, Pace, Settings};
+use fanvue_bot_core::decision::Outcome;
+use fanvue_bot_core::engine::{Engine, RunOutcome};
+use fanvue_bot_core::id::AccountId;
+use fanvue_bot_core::intake::{Accepted, IntakeError};
+use fanvue_bot_core::memory::{MemoryBackend, MemoryVault};
+use fanvue_bot_core::message::{Content, Message};
+use fanvue_bot_core::oauth::TokenSource;
+use fanvue_bot_core::persona::Persona;
+use fanvue_bot_core::queue::{JobQueue, WorkerId};
+use fanvue_bot_core::retry::Backoff;
+use fanvue_bot_core::secret::Secret;
+use fanvue_bot_core::store::Store;
+use fanvue_bot_core::time::Clock;
+use fanvue_bot_core::webhook::{Event, Hints, Signer, Verifier};
+use fanvue_bot_testkit::clock::VirtualClock;
+use fanvue_bot_testkit::entropy::SeededEntropy;
+use fanvue_bot_testkit::llm::{ScriptedLlm, Step};
+
+use crate::fake::Fanvue;
+use crate::ids::{account, chat, creator, fan, message};
+
+pub(crate) struct Scene {
+    pub(crate) clock: VirtualClock,
+    pub(crate) memory: Arc<MemoryBackend>,
+    pub(crate) llm: ScriptedLlm,
+    pub(crate) fanvue: Arc<Fanvue>,
+    pub(crate) tokens: TokenSource,
+    pub(crate) engine: Engine,
+}
+
+pub(crate) fn settings() -> Settings {
+    Settings::default().mode(Mode::Auto).pace(Pace::Immediate)
+}
+
+impl Scene {
+    pub(crate) async fn new(script: impl IntoIterator<Item = Step>) -> Self {
+        Self::with(script, settings(), Backend::shared).await
+    }
+
+    /// A scene whose engine works on what `backend` makes of the memory adapters.
+    pub(crate) async fn with(
+        script: impl IntoIterator<Item = Step>,
+        settings: Settings,
+        backend: impl FnOnce(Arc<MemoryBackend>) -> Backend,
+    ) -> Self {
+        let clock = VirtualClock::default();
+        let memory = Arc::new(MemoryBackend::new());
+        let mia = Creator::new(creator(), Persona::named("Mia").biography("x".repeat(400)))
+            .account(account())
+            .settings(settings);
+        memory.commit(&mia.into(), None).await.unwrap();
+
+        let llm = ScriptedLlm::new(script);
+        let fanvue = Arc::new(Fanvue::new(clock.clone()));
+        let app = AppCredentials {
+            client_id: "app".into(),
+            client_secret: ClientSecret::new("secret"),
+        };
+        let tokens = TokenSource::new(
+            Arc::new(MemoryVault::new()),
+            Arc::clone(&memory) as Arc<dyn Store>,
+            Arc::clone(&fanvue) as _,
+            app,
+        )
+        .clock(Arc::new(clock.clone()))
+        .entropy(Arc::new(SeededEntropy::new(1)));
+        let scene = Self {
+            engine: Engine::builder(
+                backend(Arc::clone(&memory)),
+                Arc::new(llm.clone()),
+                Arc::clone(&fanvue) as _,
+                tokens.clone(),
+            )
+            .clock(Arc::new(clock.clone()))
+            .entropy(Arc::new(SeededEntropy::new(2)))
+            .backoff(Backoff::new(
+                Duration::from_secs(2),
+                Duration::from_secs(60),
+                3,
+            ))
+            .build(),
+            clock,
+            memory,
+            llm,
+            fanvue,
+            tokens,
+        };
+        scene.connect(Duration::from_secs(3_600)).await;
+        scene
+    }
+
+    /// Connects the account with a token that lives this long.
+    pub(crate) async fn connect(&self, expires_in: Duration) {
+        let tokens = TokenSet {
+            access_token: AccessToken::new("token-0"),
+            refresh_token: Some(RefreshToken::new("refresh")),
+            expires_in,
+            scopes: None,
+        };
+        self.tokens.connect(creator(), &tokens).await.unwrap();
+    }
+
+    /// Fanvue tells that the fan wrote.
+    pub(crate) async fn fan_writes(&self, number: u32, text: &str) {
+        let accepted = self.deliver(&self.received(number, Some(text))).await;
+        assert_eq!(accepted.unwrap(), Accepted::Stored(chat()));
+    }
+
+    /// The fan writes; what comes back is the webhook's event, with words or without.
+    pub(crate) fn received(&self, number: u32, text: Option<&str>) -> Event {
+        self.fanvue.show(RemoteMessage::new(
+            message(number),
+            AccountId::from_uuid(fan().as_uuid()),
+            Content::text(text.unwrap_or("words that the event left out")),
+            self.clock.now(),
+        ));
+        self.event("received", "fan", number, text, "SINGLE_RECIPIENT")
+    }
+
+    pub(crate) fn event(
+        &self,
+        what: &str,
+        sender: &str,
+        number: u32,
+        text: Option<&str>,
+        kind: &str,
+    ) -> Event {
+        let (now, id) = (self.clock.now(), message(number));
+        let text = text.map_or(String::new(), |text| format!(r#""text":"{text}","#));
+        let body = format!(
+            r#"{{"id":"evt_{what}_{number}","type":"creator.message.{what}","timestamp":"{now}",
+                "data":{{"object":"message","uuid":"{id}","sender":"{sender}","created_at":"{now}",
+                {text}"message_type":"{kind}","is_automated":false,
+                "creator":{{"uuid":"{}"}},"fan":{{"uuid":"{}"}}}}}}"#,
+            account(),
+            fan()
+        );
+        let secret = Secret::new("whsec_test");
+        let header = Signer::new(&secret).unwrap().header(now, body.as_bytes());
+        Verifier::new(&secret)
+            .unwrap()
+            .verify(header.as_bytes(), body.as_bytes(), now)
+            .unwrap()
+            .parse(&Hints::default())
+            .unwrap()
+    }
+
+    pub(crate) async fn deliver(&self, event: &Event) -> Result<Accepted, IntakeError> {
+        self.engine.accept(event).await
+    }
+
+    /// Lets this much time pass and runs what is due, once.
+    pub(crate) async fn run_after(&self, seconds: u64) -> Vec<RunOutcome> {
+        let now = self.clock.advance(Duration::from_secs(seconds));
+        let lanes = self
+            .memory
+            .claim(&WorkerId::new("w"), 8, now, Duration::from_secs(30))
+            .await
+            .unwrap();
+        let mut outcomes = Vec::new();
+        for lane in lanes {
+            outcomes.push(self.engine.run(lane).await.unwrap());
+        }
+        outcomes
+    }
+
+    /// Moves from one due job to the next until none is left, at most `most` times.
+    pub(crate) async fn run_to_rest(&self, most: usize) -> Vec<RunOutcome> {
+        let mut outcomes = Vec::new();
+        for _ in 0..most {
+            let Some(due) = self.memory.next_due() else {
+                break;
+            };
+            let wait = due.since(self.clock.now());
+            self.clock.advance(wait);
+            outcomes.extend(self.run_after(0).await);
+        }
+        outcomes
+    }
+
+    pub(crate) async fn conversation(&self) -> Conversation {
+        self.memory
+            .conversation(chat())
+            .await
+            .unwrap()
+            .unwrap()
+            .value
+    }
+
+    pub(crate) async fn stored(&self, number: u32) -> Message {
+        self.memory
+            .message(chat(), message(number))
+            .await
+            .unwrap()
+            .unwrap()
+    }
+
+    pub(crate) async fn outcome(&self, number: u32) -> Outcome {
+        self.stored(number).await.decision.unwrap().outcome
+    }
+}
