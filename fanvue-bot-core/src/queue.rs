@@ -199,7 +199,7 @@ pub struct ClaimedJob {
 /// The right to end one job. Not `Clone`: a claim ends once.
 ///
 /// Fenced: after the lease has lapsed and another worker has taken the job, this claim can neither
-/// extend nor end it.
+/// extend nor end it. A lapsed claim whose job nobody has taken yet still can.
 #[derive(Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "adapters build it")]
 pub struct Claim {
@@ -302,14 +302,17 @@ impl fmt::Display for FailureNote {
 ///
 /// - **At least once**: a job whose lease lapses is handed out again, with a higher attempt.
 /// - **Ordered**: jobs of one [`OrderingKey`] are claimed together, oldest first, and while any of them
-///   is held, no other worker gets that lane. A job that waits for a later time does not block its lane;
-///   one that was rescheduled after a failure does, until it is due again.
+///   is held, no claim gets that lane, not even one by the same worker. A job that waits for a later time
+///   does not block its lane; one that was rescheduled after a failure does, until it is due again, and
+///   then stands by its new due time.
 /// - **Fair**: a claim takes lanes of different creators in turn, so that one creator's backlog does not
 ///   delay another's.
 /// - **Idempotent**: a key stays taken while its job lives and for a retention time after it ended
 ///   (a setting of the adapter; a day by default).
-/// - Every method is atomic and cancel-safe. Where several hosts share a queue, its own clock decides
-///   leases; `now` serves memory, SQLite and virtual time.
+/// - Every method is atomic and cancel-safe.
+/// - The caller's `now` decides what is due, everywhere. Where several hosts share a queue, its own clock
+///   decides leases; for memory, SQLite and virtual time `now` does that too. A lease lapses at its end,
+///   not after it.
 #[async_trait]
 pub trait JobQueue: fmt::Debug + Send + Sync + 'static {
     /// Adds jobs: all or none, durable when this returns. Answers in the order of `jobs`; of two equal
@@ -349,8 +352,8 @@ pub trait JobQueue: fmt::Debug + Send + Sync + 'static {
     /// Ends jobs as done.
     ///
     /// # Errors
-    /// [`QueueError::ClaimLost`] if some were taken by another worker meanwhile: those are left to it,
-    /// the others are ended.
+    /// [`QueueError::ClaimLost`] if some were taken by another worker meanwhile, or have ended already:
+    /// those are left as they are, the others are ended.
     async fn complete(&self, claims: Vec<Claim>, now: Timestamp) -> Result<(), QueueError>;
 
     /// Hands a job back after a failure, to be claimed again from `due` on. Its lane waits for it.
@@ -376,7 +379,8 @@ pub trait JobQueue: fmt::Debug + Send + Sync + 'static {
     ) -> Result<(), QueueError>;
 
     /// Resolves when a claim may find work: a signal from an enqueue, or the next due time. May resolve
-    /// for nothing, and may miss work that other processes enqueued, so callers also poll.
+    /// for nothing, and may miss work that other processes enqueued or, in an adapter that cannot sleep,
+    /// a due time; so callers also poll. A job enqueued between a claim and the call is not missed.
     ///
     /// # Errors
     /// [`QueueError::Unavailable`].

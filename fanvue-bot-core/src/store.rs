@@ -123,7 +123,7 @@ pub struct Lease {
     pub name: LeaseName,
     /// To whom.
     pub holder: HolderId,
-    /// Grows with each grant to a new holder.
+    /// Grows with each grant to a new holder, also after a release; stays when a holder extends.
     pub fence: u64,
     /// Until when.
     pub until: Timestamp,
@@ -184,17 +184,17 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// change builds on; `None` means that the aggregate must not exist yet.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if the stored revision is another one, if a new message exists already, or
-    /// if another creator has the account; [`StoreError::Rejected`] if a row names another conversation or
-    /// a message that does not exist. Nothing is changed then.
+    /// [`StoreError::Conflict`] if the stored revision is another one, if a new message exists already in
+    /// this conversation, or if another creator has the account; [`StoreError::Rejected`] if a row names
+    /// another conversation or a message that does not exist. Nothing is changed then.
     async fn commit(
         &self,
         change: &Change,
         expected: Option<Revision>,
     ) -> Result<Revision, StoreError>;
 
-    /// Takes the lease if it is free, lapsed, or held by this holder already, until `now + ttl`. `None`
-    /// if somebody else holds it.
+    /// Takes the lease if it is free, lapsed, or held by this holder already, until `now + ttl`, when it
+    /// lapses. `None` if somebody else holds it.
     ///
     /// Where several hosts share a store, its own clock decides; `now` serves memory, SQLite and virtual
     /// time.

@@ -180,7 +180,8 @@ pub trait SecretVault: fmt::Debug + Send + Sync + 'static {
         expected: Option<Revision>,
     ) -> Result<Revision, VaultError>;
 
-    /// Removes the secret that was read at `expected`.
+    /// Removes the secret that was read at `expected`. One that is put later under the same id never has
+    /// a revision that this one had, so whoever read the old one cannot replace the new one.
     ///
     /// # Errors
     /// [`VaultError::Conflict`] if the stored revision is another one, or there is none.
