@@ -30,6 +30,8 @@ mod queue;
 mod records;
 mod signal;
 mod store;
+#[cfg(test)]
+mod tests;
 mod vault;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
