@@ -1,3 +1,4 @@
 //! The library from outside, as one test binary.
 
 mod conformance;
+mod kill;
