@@ -150,6 +150,9 @@ impl SqliteBuilder {
             .common()
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
+            .pragma("cache_size", WRITER_CACHE)
+            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+            .pragma("temp_store", "MEMORY")
             .synchronous(match self.synchronous {
                 Synchronous::Full => SqliteSynchronous::Full,
                 Synchronous::Normal => SqliteSynchronous::Normal,
@@ -161,7 +164,9 @@ impl SqliteBuilder {
     }
 
     pub(super) fn reader(&self) -> SqliteConnectOptions {
-        self.common().read_only(true)
+        self.common()
+            .read_only(true)
+            .pragma("cache_size", READER_CACHE)
     }
 
     fn common(&self) -> SqliteConnectOptions {
@@ -174,6 +179,15 @@ impl SqliteBuilder {
             .disable_statement_logging()
     }
 }
+
+/// 64 MiB: a group changes pages all over the file, which must not be read again for each.
+const WRITER_CACHE: &str = "-65536";
+
+/// 512 KiB: every commit empties it, and a read touches few pages.
+const READER_CACHE: &str = "-512";
+
+/// 32 MiB of write-ahead log: a page that changes often is moved into the file once in that time.
+const CHECKPOINT_PAGES: &str = "8192";
 
 /// SQLite's default page.
 const PAGE_BYTES: u64 = 4_096;

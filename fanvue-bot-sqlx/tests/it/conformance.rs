@@ -44,7 +44,7 @@ mod vault {
 
     secret_vault_conformance!(async {
         let (backend, dir) = empty().await;
-        let key = MasterKey::from_bytes(&core::array::from_fn::<u8, 32, _>(|n| n as u8)).unwrap();
+        let key = MasterKey::from_bytes(b"0123456789abcdef0123456789abcdef").unwrap();
         Guarded::new(SqliteVault::new(backend, Keyring::new(key)), dir)
     });
 }

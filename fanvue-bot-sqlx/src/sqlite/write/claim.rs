@@ -66,12 +66,10 @@ const LANES_OF: &str = "\
 const TAKE: &str = "\
     UPDATE jobs SET token = ?2, worker = ?3, blocked_until = ?4, attempt = attempt + 1 \
     WHERE seq IN (\
-        SELECT d.seq FROM json_each(?1) AS k CROSS JOIN lanes AS l CROSS JOIN jobs AS d \
-        WHERE l.lane_id = k.value AND d.seq IN (\
-            SELECT f.seq FROM jobs AS f \
-            WHERE f.creator_id = l.creator_id AND f.lane = l.lane AND f.due_at <= ?5 \
+        SELECT d.seq FROM json_each(?1) AS k CROSS JOIN jobs AS d WHERE d.seq IN (\
+            SELECT f.seq FROM jobs AS f WHERE f.lane_id = k.value AND f.due_at <= ?5 \
             ORDER BY f.due_at, f.seq LIMIT ?6)) \
-    RETURNING seq, id, creator_id, lane, kind, due_at, attempt";
+    RETURNING seq, id, lane_id, kind, due_at, attempt";
 
 const BLOCK: &str = "\
     UPDATE lanes SET blocked_until = ?2, ready_at = max(head_due, ?2) \
@@ -225,7 +223,6 @@ impl Transaction<'_> {
         for job in &taken.unreadable {
             tracing::error!(
                 job.id = %JobId::from_uuid(job.id),
-                creator.id = %CreatorId::from_uuid(job.lane[0]),
                 attempt = job.attempt,
                 "a stored job does not read back and was set aside: {}", job.fault
             );
@@ -260,14 +257,14 @@ fn ready_lane(row: &SqliteRow) -> Result<ReadyLane, Fault> {
 /// The jobs that a claim took.
 #[derive(Default)]
 struct Taken {
-    lanes: BTreeMap<[Uuid; 2], Vec<(i64, ClaimedJob)>>,
+    lanes: BTreeMap<i64, Vec<(i64, ClaimedJob)>>,
     unreadable: Vec<Unreadable>,
 }
 
 struct Unreadable {
     number: i64,
     id: Uuid,
-    lane: [Uuid; 2],
+    lane: i64,
     attempt: u32,
     fault: CorruptField,
 }
@@ -277,9 +274,9 @@ impl Taken {
         let columns = Columns::new(row, "jobs");
         let number = columns.int(0, "seq")?;
         let id = columns.id(1, "id")?;
-        let lane = [columns.id(2, "creator_id")?, columns.id(3, "lane")?];
-        let attempt = u32::try_from(columns.int(6, "attempt")?).unwrap_or(u32::MAX);
-        match kind_from_json(&columns.text(4, "kind")?) {
+        let lane = columns.int(2, "lane_id")?;
+        let attempt = u32::try_from(columns.int(5, "attempt")?).unwrap_or(u32::MAX);
+        match kind_from_json(&columns.text(3, "kind")?) {
             Ok(kind) => {
                 let job = ClaimedJob {
                     claim: Claim {
@@ -288,7 +285,7 @@ impl Taken {
                         leased_until: until,
                     },
                     kind,
-                    due: Timestamp::from_micros(columns.int(5, "due_at")?),
+                    due: Timestamp::from_micros(columns.int(4, "due_at")?),
                     attempt,
                 };
                 self.lanes.entry(lane).or_default().push((number, job));
@@ -309,7 +306,7 @@ impl Taken {
         picked
             .iter()
             .filter_map(|lane| {
-                let mut jobs = self.lanes.remove(&[lane.creator, lane.key])?;
+                let mut jobs = self.lanes.remove(&lane.lane)?;
                 jobs.sort_by_key(|(number, job)| (job.due, *number));
                 Some(ClaimedLane {
                     ordering_key: OrderingKey {

@@ -37,13 +37,11 @@ pub(in crate::sqlite) struct DeadLettering {
 }
 
 const HELD: &str = "\
-    SELECT seq, id, token, creator_id, lane FROM jobs \
+    SELECT seq, id, token, lane_id FROM jobs \
     WHERE seq IN (SELECT value FROM json_each(?1)) AND token <> 0";
 
 const RETAIN_KEYS: &str = "\
-    UPDATE job_keys SET expires_at = ?2 WHERE (creator_id, idempotency_key) IN (\
-        SELECT creator_id, idempotency_key FROM jobs \
-        WHERE seq IN (SELECT value FROM json_each(?1)))";
+    UPDATE job_keys SET expires_at = ?2 WHERE seq IN (SELECT value FROM json_each(?1))";
 
 const DELETE: &str = "DELETE FROM jobs WHERE seq IN (SELECT value FROM json_each(?1))";
 
@@ -66,7 +64,7 @@ type Held = BTreeMap<i64, HeldJob>;
 struct HeldJob {
     id: Uuid,
     token: u64,
-    lane: [Uuid; 2],
+    lane: i64,
 }
 
 fn holds(held: &Held, claim: &Claim) -> bool {
@@ -100,7 +98,7 @@ impl Transaction<'_> {
                 HeldJob {
                     id: columns.id(1, "id")?,
                     token,
-                    lane: [columns.id(3, "creator_id")?, columns.id(4, "lane")?],
+                    lane: columns.int(3, "lane_id")?,
                 },
             );
         }

@@ -5,8 +5,8 @@ use crate::sqlite::fault::Fault;
 use crate::sqlite::sql::{Values, execute};
 
 const PURGE: &str = "\
-    DELETE FROM job_keys WHERE (creator_id, idempotency_key) IN (\
-        SELECT creator_id, idempotency_key FROM job_keys \
+    DELETE FROM job_keys WHERE seq IN (\
+        SELECT seq FROM job_keys \
         WHERE expires_at IS NOT NULL AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
 
 /// Keys are looked for again after this much of the callers' time, or after as many ended jobs.

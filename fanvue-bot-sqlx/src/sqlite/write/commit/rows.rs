@@ -1,9 +1,10 @@
 //! Writing the rows of many changes and jobs with few statements.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use fanvue_bot_core::queue::Enqueued;
+use fanvue_bot_core::time::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 use uuid::Uuid;
 
@@ -68,22 +69,13 @@ static DECISIONS: LazyLock<Bulk> = LazyLock::new(|| {
     )
 });
 
-/// Takes keys that are free or whose retention is over; answers with those it took.
+/// Takes keys that are free or whose retention is over; answers with the jobs that got theirs.
 static KEYS: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::new(
-        "INSERT INTO job_keys (creator_id, idempotency_key) VALUES",
-        2,
-        "ON CONFLICT (creator_id, idempotency_key) DO UPDATE SET expires_at = NULL \
-         WHERE expires_at <= ? RETURNING creator_id, idempotency_key",
-    )
-});
-
-static JOBS: LazyLock<Bulk> = LazyLock::new(|| {
-    Bulk::new(
-        "INSERT INTO jobs (seq, id, creator_id, lane, idempotency_key, kind, priority, due_at) \
-         VALUES",
-        8,
-        "",
+        "INSERT INTO job_keys (seq, creator_id, idempotency_key) VALUES",
+        3,
+        "ON CONFLICT (creator_id, idempotency_key) DO UPDATE SET seq = excluded.seq, \
+         expires_at = NULL WHERE expires_at <= ? RETURNING seq",
     )
 });
 
@@ -93,10 +85,21 @@ static LANES: LazyLock<Bulk> = LazyLock::new(|| {
         "INSERT INTO lanes (creator_id, lane, head_due, head_priority, blocked_until, ready_at) \
          VALUES",
         6,
-        "ON CONFLICT (creator_id, lane) DO UPDATE SET head_due = excluded.head_due, \
-         head_priority = excluded.head_priority, \
-         ready_at = max(excluded.head_due, blocked_until) \
-         WHERE excluded.head_due < head_due",
+        "ON CONFLICT (creator_id, lane) DO UPDATE SET \
+         head_due = min(head_due, excluded.head_due), \
+         head_priority = CASE WHEN excluded.head_due < head_due \
+             THEN excluded.head_priority ELSE head_priority END, \
+         ready_at = max(min(head_due, excluded.head_due), blocked_until) \
+         RETURNING lane_id, creator_id, lane",
+    )
+});
+
+static JOBS: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::new(
+        "INSERT INTO jobs (seq, id, lane_id, creator_id, lane, idempotency_key, kind, priority, \
+         due_at) VALUES",
+        9,
+        "",
     )
 });
 
@@ -158,7 +161,7 @@ impl Rows<'_> {
                 connection,
                 &contents,
                 |values, (key, row)| {
-                    push_key(values, *key)?;
+                    push_key(values, key)?;
                     push_content(values, row)
                 },
                 none,
@@ -170,7 +173,7 @@ impl Rows<'_> {
                 connection,
                 &decisions,
                 |values, (key, row)| {
-                    push_key(values, *key)?;
+                    push_key(values, key)?;
                     push_decision(values, Some(row))
                 },
                 none,
@@ -186,13 +189,17 @@ impl Transaction<'_> {
         if jobs.is_empty() {
             return Ok(Vec::new());
         }
-        let candidates = first_of_each_key(&jobs);
+        let mut numbered = Vec::with_capacity(jobs.len());
+        for job in first_of_each_key(&jobs) {
+            numbered.push((job, self.number()?));
+        }
         let now = self.state.purge.now;
         let taken = KEYS
             .run(
                 self.connection,
-                &candidates,
-                |values, job| {
+                &numbered,
+                |values, (job, number)| {
+                    values.push(*number)?;
                     values.push_id(job.creator)?;
                     values.push(job.key.as_str())
                 },
@@ -201,55 +208,33 @@ impl Transaction<'_> {
             .await?;
         let mut free = BTreeSet::new();
         for row in &taken {
-            let columns = Columns::new(row, "job_keys");
-            free.insert((
-                columns.id(0, "creator_id")?,
-                columns.text(1, "idempotency_key")?,
-            ));
+            free.insert(Columns::new(row, "job_keys").int(0, "seq")?);
         }
-
+        numbered.retain(|(_, number)| free.contains(number));
         let clock = self.options.clock.now();
-        let mut new = Vec::with_capacity(free.len());
-        let mut answers = Vec::with_capacity(jobs.len());
-        for job in jobs {
-            if free.remove(&(job.creator, job.key.clone())) {
-                let number = self.number()?;
-                let id = job_id::new(number, clock);
-                new.push((job, number, id.as_uuid()));
-                answers.push(Enqueued::New(id));
-            } else {
-                answers.push(Enqueued::Duplicate);
-            }
-        }
-        self.insert_jobs(&new).await?;
-        Ok(answers)
+        self.insert_jobs(&numbered, clock).await?;
+
+        let mut new = numbered.into_iter().peekable();
+        Ok(jobs
+            .into_iter()
+            .map(
+                |job| match new.next_if(|(first, _)| std::ptr::eq(*first, job)) {
+                    Some((_, number)) => Enqueued::New(job_id::new(number, clock)),
+                    None => Enqueued::Duplicate,
+                },
+            )
+            .collect())
     }
 
-    async fn insert_jobs(&mut self, new: &[(&JobRow, i64, Uuid)]) -> Result<(), Fault> {
+    async fn insert_jobs(&mut self, new: &[(&JobRow, i64)], clock: Timestamp) -> Result<(), Fault> {
         if new.is_empty() {
             return Ok(());
         }
-        JOBS.run(
-            self.connection,
-            new,
-            |values, (job, number, id)| {
-                values.push(*number)?;
-                values.push_id(*id)?;
-                values.push_id(job.creator)?;
-                values.push_id(job.lane)?;
-                values.push(job.key.as_str())?;
-                values.push(job.kind.as_str())?;
-                values.push(job.priority)?;
-                values.push(job.due)
-            },
-            none,
-        )
-        .await?;
-        LANES
+        let rows = LANES
             .run(
                 self.connection,
                 new,
-                |values, (job, _, _)| {
+                |values, (job, _)| {
                     values.push_id(job.creator)?;
                     values.push_id(job.lane)?;
                     values.push(job.due)?;
@@ -260,6 +245,31 @@ impl Transaction<'_> {
                 none,
             )
             .await?;
+        let mut lanes = BTreeMap::new();
+        for row in &rows {
+            let columns = Columns::new(row, "lanes");
+            lanes.insert(
+                [columns.id(1, "creator_id")?, columns.id(2, "lane")?],
+                columns.int(0, "lane_id")?,
+            );
+        }
+        JOBS.run(
+            self.connection,
+            new,
+            |values, (job, number)| {
+                values.push(*number)?;
+                values.push_id(job_id::new(*number, clock).as_uuid())?;
+                values.push(lanes.get(&[job.creator, job.lane]).copied())?;
+                values.push_id(job.creator)?;
+                values.push_id(job.lane)?;
+                values.push(job.key.as_str())?;
+                values.push(job.kind.as_str())?;
+                values.push(job.priority)?;
+                values.push(job.due)
+            },
+            none,
+        )
+        .await?;
         self.lanes_moved = true;
         Ok(())
     }
