@@ -80,10 +80,10 @@ macro_rules! __conformance_tests {
             #[::tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $case() {
                 let subject: $port = $crate::conformance::IntoSubject::into_subject($factory.await);
-                $crate::__conformance_call!(
+                let case = $crate::__conformance_call!(
                     $crate::conformance::$suite::$theme::$case, subject, $extra
-                )
-                .await;
+                );
+                $crate::conformance::__in_time(case).await;
             }
         )*)*
     };
@@ -109,6 +109,14 @@ macro_rules! names {
 }
 #[cfg(test)]
 pub(crate) use names;
+
+/// Runs a case; one that waits for something that never comes fails after two minutes.
+#[doc(hidden)]
+pub async fn __in_time(case: impl Future<Output = ()>) {
+    let limit = std::time::Duration::from_secs(120);
+    let result = tokio::time::timeout(limit, case).await;
+    assert!(result.is_ok(), "the case does not end");
+}
 
 /// From what a factory yields to what a case takes.
 #[doc(hidden)]

@@ -39,6 +39,7 @@ pub async fn jobs_of_many_lanes_complete_in_one_call(queue: Arc<dyn JobQueue>, t
             break;
         }
         all.extend(lanes.into_iter().flat_map(|lane| claims(lane.jobs)));
+        assert!(all.len() <= 300, "handed out twice");
     }
     assert_eq!(all.len(), 300);
     queue.complete(all, now).await.unwrap();
