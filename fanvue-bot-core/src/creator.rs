@@ -133,6 +133,15 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Answering by itself and at once: for first steps and for tests. Fans find the default more natural.
+    #[must_use]
+    pub fn immediate() -> Self {
+        Self::default()
+            .mode(Mode::Auto)
+            .pace(Pace::Immediate)
+            .settle(Duration::ZERO, Duration::ZERO)
+    }
+
     /// In this mode.
     #[must_use]
     pub const fn mode(mut self, mode: Mode) -> Self {
@@ -275,6 +284,11 @@ mod tests {
     fn a_new_creator_starts_in_draft() {
         assert_eq!(Settings::default().mode, Mode::Draft);
         assert_eq!(Settings::default().validate(), Ok(()));
+    }
+
+    #[test]
+    fn immediate_settings_are_valid() {
+        assert_eq!(Settings::immediate().validate(), Ok(()));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Conformance suites, fakes and a Fanvue simulator, for fanvue-bot and other Fanvue integrations.
 
+#[cfg(feature = "simulator-world")]
+pub mod chat;
 pub mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
