@@ -60,7 +60,7 @@ function show(chat) {
   $("messages").scrollTop = $("messages").scrollHeight;
   $("decisions").replaceChildren(...chat.decisions.filter((d) => d.author === "fan").map((d) => {
     const item = make("li");
-    item.append(make("b", d.text || "[a photo]"), " ", make("span", d.decision || "", d.kind || ""));
+    item.append(make("b", d.text || "[a photo]"), " ", make("span", (d.decision || "").replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, time), d.kind || ""));
     return item;
   }));
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use crate::fan::FanProfile;
 use crate::id::{AccountId, FanId, MediaId, MessageId};
 use crate::message::{Content, MessageType};
 use crate::money::Cents;
@@ -152,41 +153,6 @@ impl User {
 impl fmt::Debug for User {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("User")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
-    }
-}
-
-/// What is known of a fan from a chat or an event. `Debug` shows the id alone.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct FanProfile {
-    /// The fan.
-    pub id: FanId,
-    /// The public handle.
-    pub handle: Option<String>,
-    /// The shown name.
-    pub display_name: Option<String>,
-    /// The name that the creator gave.
-    pub nickname: Option<String>,
-}
-
-impl FanProfile {
-    /// A fan of whom only the id is known.
-    #[must_use]
-    pub const fn new(id: FanId) -> Self {
-        Self {
-            id,
-            handle: None,
-            display_name: None,
-            nickname: None,
-        }
-    }
-}
-
-impl fmt::Debug for FanProfile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FanProfile")
             .field("id", &self.id)
             .finish_non_exhaustive()
     }

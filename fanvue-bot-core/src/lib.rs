@@ -98,6 +98,7 @@ pub mod creator;
 pub mod decision;
 pub mod engine;
 pub mod entropy;
+pub mod fan;
 pub mod flow;
 pub mod id;
 pub mod intake;

@@ -6,15 +6,12 @@ mod money;
 mod parse;
 mod presence;
 
-use std::fmt;
-use std::sync::Arc;
-
 pub use self::key::EventKey;
 pub use self::message::{MessageDeleted, MessageEvent, MessageRead, Reaction};
 pub use self::money::{Payment, PaymentSource, Reversal, Subscription, SubscriptionChange};
 pub(super) use self::parse::parse;
 pub use self::presence::{FanState, FanStatus, Follow};
-use crate::id::{AccountId, FanId};
+use crate::id::AccountId;
 use crate::time::Timestamp;
 
 /// One proved event.
@@ -91,40 +88,6 @@ impl EventKind {
             Self::Logout => "logout",
             Self::Other { .. } => "other",
         }
-    }
-}
-
-/// A fan as an event shows them. Never the email address, which some events carry.
-///
-/// `Debug` shows the id alone.
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct FanProfile {
-    /// Who.
-    pub id: FanId,
-    /// The name in their address.
-    pub handle: Option<Arc<str>>,
-    /// The name they show.
-    pub display_name: Option<Arc<str>>,
-}
-
-impl FanProfile {
-    /// A fan of whom only the id is known.
-    #[must_use]
-    pub const fn new(id: FanId) -> Self {
-        Self {
-            id,
-            handle: None,
-            display_name: None,
-        }
-    }
-}
-
-impl fmt::Debug for FanProfile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FanProfile")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
     }
 }
 

@@ -32,7 +32,7 @@ mod json;
 mod rfc3339;
 mod wire;
 
-pub use self::event::{Event, EventKey, EventKind, FanProfile, Hints, ParseEventError};
+pub use self::event::{Event, EventKey, EventKind, Hints, ParseEventError};
 pub use self::signature::{Decoy, SignatureError, Signer, VerifiedBody, Verifier, VerifierError};
 
 use crate::id::AccountId;

@@ -1,6 +1,7 @@
 //! A chat of the list of chats.
 
-use fanvue_bot_core::client::{ChatSummary, FanProfile};
+use fanvue_bot_core::client::ChatSummary;
+use fanvue_bot_core::fan::FanProfile;
 use fanvue_bot_core::id::{FanId, MessageId};
 use serde::Deserialize;
 
@@ -38,9 +39,9 @@ impl ChatWire {
     pub(crate) fn into_summary(self) -> Option<ChatSummary> {
         let partner = self.user.0?;
         let mut fan = FanProfile::new(partner.uuid.0?);
-        fan.handle = partner.handle.text();
-        fan.display_name = partner.display_name.text();
-        fan.nickname = partner.nickname.text();
+        fan.handle = partner.handle.text().map(Into::into);
+        fan.display_name = partner.display_name.text().map(Into::into);
+        fan.nickname = partner.nickname.text().map(Into::into);
         let last = self.last_message.0.unwrap_or_default();
         let mut chat = ChatSummary::new(fan);
         chat.unread_messages = self.unread_messages_count.0.map_or(0, Whole::count);

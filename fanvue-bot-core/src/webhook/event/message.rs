@@ -4,7 +4,7 @@ use crate::id::MessageId;
 use crate::message::{Content, MessageType};
 use crate::time::Timestamp;
 
-use super::FanProfile;
+use crate::fan::FanProfile;
 
 /// A message that a fan received or wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Events about money: subscriptions, payments, refunds, disputes.
 
-use super::FanProfile;
+use crate::fan::FanProfile;
 use crate::id::MessageId;
 use crate::money::Cents;
 use crate::time::Timestamp;

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{Event, FanProfile, Hints, ParseEventError};
+use super::{Event, Hints, ParseEventError};
+use crate::fan::FanProfile;
 use crate::id::{FanId, MediaId};
 use crate::message::{Content, MessageType};
 use crate::webhook::json::Span;
@@ -65,11 +66,10 @@ impl<'a> Source<'a> {
     }
 
     fn required_fan(self, person: &Person, field: &'static str) -> Result<FanProfile> {
-        Ok(FanProfile {
-            id: FanId::from_uuid(self.required(person.uuid, field)?),
-            handle: self.shared(person.handle),
-            display_name: self.shared(person.display_name),
-        })
+        let mut fan = FanProfile::new(FanId::from_uuid(self.required(person.uuid, field)?));
+        fan.handle = self.shared(person.handle);
+        fan.display_name = self.shared(person.display_name);
+        Ok(fan)
     }
 
     fn required(self, id: Option<Span>, field: &'static str) -> Result<Uuid> {

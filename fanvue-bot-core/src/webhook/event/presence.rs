@@ -1,6 +1,6 @@
 //! Events about a fan's state and their tie to the creator.
 
-use super::FanProfile;
+use crate::fan::FanProfile;
 use crate::time::Timestamp;
 
 /// A fan's state changed.

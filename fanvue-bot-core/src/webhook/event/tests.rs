@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::fan::FanProfile;
 use crate::id::MessageId;
 use crate::message::{Content, MessageType};
 use crate::money::Cents;

@@ -3,14 +3,15 @@
 use std::borrow::Cow;
 
 use super::{Result, UNRECOGNIZED};
+use crate::fan::FanProfile;
 use crate::id::{AccountId, MessageId};
 use crate::message::MessageType;
 use crate::money::Cents;
 use crate::time::Timestamp;
 use crate::webhook::event::{
-    Event, EventKey, EventKind, FanProfile, FanState, FanStatus, Follow, MessageDeleted,
-    MessageEvent, MessageRead, ParseEventError, Payment, PaymentSource, Reaction, Reversal,
-    Subscription, SubscriptionChange,
+    Event, EventKey, EventKind, FanState, FanStatus, Follow, MessageDeleted, MessageEvent,
+    MessageRead, ParseEventError, Payment, PaymentSource, Reaction, Reversal, Subscription,
+    SubscriptionChange,
 };
 use crate::webhook::wire::{Body, Data, Source, Text};
 

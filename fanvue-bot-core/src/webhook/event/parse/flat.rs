@@ -1,12 +1,13 @@
 //! The older family: flat bodies that name neither themselves nor their event.
 
 use super::{Result, UNRECOGNIZED};
+use crate::fan::FanProfile;
 use crate::id::{FanId, MessageId};
 use crate::message::Content;
 use crate::time::Timestamp;
 use crate::webhook::event::{
-    Event, EventKey, EventKind, FanProfile, Follow, Hints, MessageEvent, MessageRead,
-    ParseEventError, Payment, PaymentSource, Subscription, SubscriptionChange,
+    Event, EventKey, EventKind, Follow, Hints, MessageEvent, MessageRead, ParseEventError, Payment,
+    PaymentSource, Subscription, SubscriptionChange,
 };
 use crate::webhook::wire::Body;
 

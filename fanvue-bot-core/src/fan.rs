@@ -1,0 +1,43 @@
+//! What is known of a fan from a chat or an event.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::id::FanId;
+
+/// A fan as Fanvue shows them. Never the email address, which some events carry.
+///
+/// `Debug` shows the id alone.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FanProfile {
+    /// Who.
+    pub id: FanId,
+    /// The name in their address.
+    pub handle: Option<Arc<str>>,
+    /// The name they show.
+    pub display_name: Option<Arc<str>>,
+    /// The name that the creator gave them.
+    pub nickname: Option<Arc<str>>,
+}
+
+impl FanProfile {
+    /// A fan of whom only the id is known.
+    #[must_use]
+    pub const fn new(id: FanId) -> Self {
+        Self {
+            id,
+            handle: None,
+            display_name: None,
+            nickname: None,
+        }
+    }
+}
+
+impl fmt::Debug for FanProfile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FanProfile")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
