@@ -88,8 +88,8 @@
 //!
 //! # Where to go next
 //!
-//! - `examples/quickstart.rs`: a bot on in-memory adapters, to copy from.
-//! - `examples/own_adapter.rs`: a port implemented by hand.
+//! - `examples/quickstart.rs` in the repository: a bot on in-memory adapters, to copy from.
+//! - `examples/own_adapter.rs`: a language model and a store of one's own.
 //! - `fanvue-bot-testkit`: conformance suites, fakes, faults and a simulator of Fanvue, for your tests.
 //! - ARCHITECTURE.md in the repository: how the parts hang together, and what always holds.
 
