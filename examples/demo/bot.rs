@@ -194,7 +194,7 @@ fn keyring(data: &Path) -> anyhow::Result<Keyring> {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let mut bytes = [0; 32];
-            OsEntropy::default().fill(&mut bytes)?;
+            OsEntropy.fill(&mut bytes)?;
             let text = base64::engine::general_purpose::STANDARD.encode(bytes);
             std::fs::write(&path, &text)
                 .with_context(|| format!("{} cannot be written", path.display()))?;
@@ -253,7 +253,7 @@ async fn connect(
 /// What a browser does: asks for access, is agreed to, and comes back with a code.
 async fn authorize(platform: &Platform, app: AppCredentials) -> anyhow::Result<AuthorizationGrant> {
     let mut random = [0; 48];
-    OsEntropy::default().fill(&mut random)?;
+    OsEntropy.fill(&mut random)?;
     let verifier = URL_SAFE_NO_PAD.encode(&random[..32]);
     let state = URL_SAFE_NO_PAD.encode(&random[32..]);
     let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes()));

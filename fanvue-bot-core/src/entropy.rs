@@ -36,7 +36,7 @@ impl Default for EntropyError {
 
 /// The operating system's generator.
 #[derive(Debug, Clone, Copy, Default)]
-#[non_exhaustive]
+#[expect(clippy::exhaustive_structs, reason = "it has nothing to configure")]
 pub struct OsEntropy;
 
 impl Entropy for OsEntropy {

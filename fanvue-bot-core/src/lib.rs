@@ -33,7 +33,7 @@
 //!     "sender":{"uuid":"fa000000-0000-4000-8000-000000000001"},
 //!     "messageUuid":"3e550000-0000-4000-8000-000000000009",
 //!     "message":{"text":"hey, how was your day?"}}"#;
-//! let now = SystemClock::default().now();
+//! let now = SystemClock.now();
 //! let signature = Signer::new(&secret)?.header(now, body);
 //!
 //! // Only proved bytes can be parsed, and only a parsed event can be taken in.

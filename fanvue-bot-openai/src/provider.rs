@@ -257,11 +257,7 @@ impl LlmProvider for OpenAi {
                 fixes.push(fix);
                 continue;
             }
-            let wait = waits::asked_for(
-                &headers,
-                failure.reset.as_deref(),
-                SystemClock::default().now(),
-            );
+            let wait = waits::asked_for(&headers, failure.reset.as_deref(), SystemClock.now());
             let words = words::fit(&failure.message, self.api_key.as_ref(), &request.messages);
             let error = classify::classify(status, &failure, words, wait);
             self.learn(model, &error);

@@ -45,7 +45,7 @@ impl Default for RestClientBuilder {
             request_timeout: Duration::from_secs(15),
             max_answer_bytes: 4 << 20,
             proxy: None,
-            clock: Arc::new(SystemClock::default()),
+            clock: Arc::new(SystemClock),
         }
     }
 }

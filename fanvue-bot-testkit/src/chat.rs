@@ -32,7 +32,7 @@ const WEBHOOK_SECRET: &str = "whsec_simulated";
 ///
 /// fanvue.fan_writes("hi Luna")?;
 /// for webhook in fanvue.webhooks() {
-///     let now = SystemClock::default().now();
+///     let now = SystemClock.now();
 ///     let proved = verifier.verify(webhook.signature.as_bytes(), &webhook.body, now)?;
 ///     assert_eq!(proved.parse(&Hints::default())?.account, fanvue.account());
 /// }
@@ -84,7 +84,7 @@ impl SimulatedChat {
     /// # Errors
     /// None that a caller could cause; they are the world's.
     pub fn new(creator: &str, fan: &str) -> Result<Self, ApiError> {
-        Self::on_clock(creator, fan, Arc::new(SystemClock::default()))
+        Self::on_clock(creator, fan, Arc::new(SystemClock))
     }
 
     /// The same, by this clock.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use fanvue_bot_core::client::{
     AccessToken, AppCredentials, Auth, AuthorizationGrant, ChatFilter, ChatSummary, ClientError,
-    FanvueClient, MarkAsRead, MessageQuery, OutgoingMessage, Presence, Reach,
-    RefreshToken, RemoteMessage, TokenSet, Typing, UnreadCounts, User,
+    FanvueClient, MarkAsRead, MessageQuery, OutgoingMessage, Presence, Reach, RefreshToken,
+    RemoteMessage, TokenSet, Typing, UnreadCounts, User,
 };
 use fanvue_bot_core::fan::FanProfile;
 use fanvue_bot_core::id::{AccountId, FanId, MediaId, MessageId};

@@ -1,5 +1,11 @@
 //! Simulated days on the in-memory backend.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on ends, and says what it counted"
+)]
+
 use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;

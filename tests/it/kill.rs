@@ -3,6 +3,12 @@
 //!
 //! 20 kills by default; set `KILLS` for more.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on ends, and says what it counted"
+)]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};

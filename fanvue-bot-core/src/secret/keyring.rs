@@ -10,7 +10,7 @@
 //! use fanvue_bot_core::entropy::OsEntropy;
 //! use fanvue_bot_core::secret::{Keyring, MasterKey, Secret, SecretId, SecretKind};
 //!
-//! let entropy = OsEntropy::default();
+//! let entropy = OsEntropy;
 //! let keyring = Keyring::new(MasterKey::generate(&entropy)?);
 //! let id = SecretId::of_deployment(SecretKind::ClientSecret);
 //! let sealed = keyring.seal(&id, &Secret::new("shh"), &entropy)?;

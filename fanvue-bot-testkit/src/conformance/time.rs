@@ -41,7 +41,7 @@ impl Time {
     pub fn now(&self) -> Timestamp {
         match self.clock {
             LeaseClock::Caller => Timestamp::from_micros(self.virtual_now.load(Ordering::SeqCst)),
-            LeaseClock::Server => SystemClock::default().now(),
+            LeaseClock::Server => SystemClock.now(),
         }
     }
 
