@@ -48,7 +48,7 @@ impl SqliteBuilder {
             max_bytes: None,
             max_group: 256,
             queue: QueueSettings::default(),
-            clock: Arc::new(SystemClock::default()),
+            clock: Arc::new(SystemClock),
         }
     }
 
@@ -180,8 +180,8 @@ impl SqliteBuilder {
     }
 }
 
-/// 64 MiB: a group changes pages all over the file, which must not be read again for each.
-const WRITER_CACHE: &str = "-65536";
+/// 32 MiB: a group changes pages all over the file, which must not be read again for each.
+const WRITER_CACHE: &str = "-32768";
 
 /// 512 KiB: every commit empties it, and a read touches few pages.
 const READER_CACHE: &str = "-512";

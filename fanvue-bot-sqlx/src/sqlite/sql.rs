@@ -72,14 +72,14 @@ pub(super) async fn fetch<'c>(
     Ok(sqlx::query_with(sql, values.0).fetch_all(executor).await?)
 }
 
-/// A statement over as many rows as it is given: `head`, then `(?, ..)` for each row, then `tail`.
+/// A statement over as many rows as it is given: `head`, then a query that yields the rows, then `tail`.
 pub(super) struct Bulk {
-    texts: LazyLock<Vec<SqlStr>, Box<dyn FnOnce() -> Vec<SqlStr> + Send>>,
+    texts: LazyLock<Vec<(usize, SqlStr)>, Box<dyn FnOnce() -> Vec<(usize, SqlStr)> + Send>>,
 }
 
-/// How many rows one statement takes; powers of two, so that any number of rows needs few statements
-/// and all of them stay prepared.
-const SIZES: [usize; 9] = [256, 128, 64, 32, 16, 8, 4, 2, 1];
+/// For how many rows there is a text. The smallest that fits is taken and its last rows stay unbound,
+/// which drops them: one statement for any number of rows up to the largest, and all stay prepared.
+const SIZES: [usize; 9] = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 
 impl Bulk {
     pub(super) fn new(head: &'static str, columns: usize, tail: &'static str) -> Self {
@@ -87,7 +87,7 @@ impl Bulk {
             texts: LazyLock::new(Box::new(move || {
                 SIZES
                     .iter()
-                    .map(|rows| text(head, columns, *rows, tail))
+                    .map(|rows| (*rows, text(head, columns, *rows, tail)))
                     .collect()
             })),
         }
@@ -97,32 +97,31 @@ impl Bulk {
     pub(super) fn texts(&self) -> Vec<String> {
         self.texts
             .iter()
-            .map(|text| text.as_str().to_owned())
+            .map(|(_, text)| text.as_str().to_owned())
             .collect()
     }
 
-    /// Runs the statement over `rows`; `tail` binds what follows them. Answers with what it returns.
+    /// Runs the statement over `rows`; `lead` binds what `head` asks for. Answers with what it returns.
     pub(super) async fn run<T>(
         &self,
         connection: &mut SqliteConnection,
+        lead: impl Fn(&mut Values) -> Result<(), Fault>,
         rows: &[T],
         mut bind: impl FnMut(&mut Values, &T) -> Result<(), Fault>,
-        tail: impl Fn(&mut Values) -> Result<(), Fault>,
     ) -> Result<Vec<SqliteRow>, Fault> {
         let mut returned = Vec::new();
-        let mut rest = rows;
-        for (size, text) in SIZES.iter().zip(self.texts.iter()) {
-            while rest.len() >= *size {
-                let (now, later) = rest.split_at(*size);
-                rest = later;
-                let mut values = Values::default();
-                for row in now {
-                    bind(&mut values, row)?;
-                }
-                tail(&mut values)?;
-                let query = sqlx::query_with(text.clone(), values.0);
-                returned.extend(query.fetch_all(&mut *connection).await?);
+        let most = self.texts.last().map_or(1, |(size, _)| *size);
+        for some in rows.chunks(most) {
+            let Some((_, text)) = self.texts.iter().find(|(size, _)| *size >= some.len()) else {
+                continue;
+            };
+            let mut values = Values::default();
+            lead(&mut values)?;
+            for row in some {
+                bind(&mut values, row)?;
             }
+            let query = sqlx::query_with(text.clone(), values.0);
+            returned.extend(query.fetch_all(&mut *connection).await?);
         }
         Ok(returned)
     }
@@ -130,7 +129,8 @@ impl Bulk {
 
 fn text(head: &str, columns: usize, rows: usize, tail: &str) -> SqlStr {
     let row = format!("({})", vec!["?"; columns].join(","));
-    let text = format!("{head} {} {tail}", vec![row; rows].join(","));
+    let rows = vec![row; rows].join(",");
+    let text = format!("{head} SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL {tail}");
     AssertSqlSafe(Arc::<str>::from(text)).into_sql_str()
 }
 

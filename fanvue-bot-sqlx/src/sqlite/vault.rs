@@ -41,7 +41,7 @@ impl SqliteVault {
         Self {
             backend,
             keyring: Arc::new(keyring),
-            entropy: Arc::new(OsEntropy::default()),
+            entropy: Arc::new(OsEntropy),
         }
     }
 

@@ -48,6 +48,7 @@ CREATE TABLE messages (
     decided_at INTEGER,
     PRIMARY KEY (creator_id, fan_id, id),
     FOREIGN KEY (creator_id, fan_id) REFERENCES conversations (creator_id, fan_id)
+        DEFERRABLE INITIALLY DEFERRED
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX messages_newest ON messages (creator_id, fan_id, sent_at DESC, id DESC);
 

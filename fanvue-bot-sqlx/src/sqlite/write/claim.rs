@@ -63,16 +63,26 @@ const LANES_OF: &str = "\
         AND r.head_priority = CAST(substr(k.value, 33) AS INTEGER) \
         AND r.ready_at <= ?2 ORDER BY r.ready_at LIMIT ?3)";
 
+/// All due jobs of the lanes that have few, the first of those that have more: the latter alone need a
+/// list of their own for each lane, which costs more than a job.
 const TAKE: &str = "\
-    UPDATE jobs SET token = ?2, worker = ?3, blocked_until = ?4, attempt = attempt + 1 \
+    UPDATE OR FAIL jobs SET token = ?2, worker = ?3, blocked_until = ?4, attempt = attempt + 1 \
     WHERE seq IN (\
-        SELECT d.seq FROM json_each(?1) AS k CROSS JOIN jobs AS d WHERE d.seq IN (\
+        SELECT d.seq FROM json_each(?1) AS k CROSS JOIN jobs AS d \
+        WHERE d.lane_id = k.value AND d.due_at <= ?5 \
+        AND (SELECT f.seq FROM jobs AS f WHERE f.lane_id = k.value AND f.due_at <= ?5 \
+            ORDER BY f.due_at, f.seq LIMIT 1 OFFSET ?6) IS NULL \
+        UNION ALL \
+        SELECT d.seq FROM json_each(?1) AS k CROSS JOIN jobs AS d \
+        WHERE (SELECT f.seq FROM jobs AS f WHERE f.lane_id = k.value AND f.due_at <= ?5 \
+            ORDER BY f.due_at, f.seq LIMIT 1 OFFSET ?6) IS NOT NULL \
+        AND d.seq IN (\
             SELECT f.seq FROM jobs AS f WHERE f.lane_id = k.value AND f.due_at <= ?5 \
             ORDER BY f.due_at, f.seq LIMIT ?6)) \
     RETURNING seq, id, lane_id, kind, due_at, attempt";
 
 const BLOCK: &str = "\
-    UPDATE lanes SET blocked_until = ?2, ready_at = max(head_due, ?2) \
+    UPDATE OR FAIL lanes SET blocked_until = ?2, ready_at = max(head_due, ?2) \
     WHERE lane_id IN (SELECT value FROM json_each(?1))";
 
 /// A job that does not read back may have been written by a newer version, whose workers can do it:

@@ -41,12 +41,12 @@ const HELD: &str = "\
     WHERE seq IN (SELECT value FROM json_each(?1)) AND token <> 0";
 
 const RETAIN_KEYS: &str = "\
-    UPDATE job_keys SET expires_at = ?2 WHERE seq IN (SELECT value FROM json_each(?1))";
+    UPDATE OR FAIL job_keys SET expires_at = ?2 WHERE seq IN (SELECT value FROM json_each(?1))";
 
 const DELETE: &str = "DELETE FROM jobs WHERE seq IN (SELECT value FROM json_each(?1))";
 
 const EXTEND: &str = "\
-    UPDATE jobs SET blocked_until = ?2 WHERE seq IN (SELECT value FROM json_each(?1))";
+    UPDATE OR FAIL jobs SET blocked_until = ?2 WHERE seq IN (SELECT value FROM json_each(?1))";
 
 const RESCHEDULE: &str = "\
     UPDATE jobs SET token = 0, worker = NULL, due_at = ?2, blocked_until = ?2, last_error = ?3 \

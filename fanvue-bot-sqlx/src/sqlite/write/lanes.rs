@@ -14,7 +14,7 @@ const DROP: &str = "\
 
 /// An upsert because it reads the lanes at hand only; an update that joins would read all.
 const REFRESH: &str = "\
-    INSERT INTO lanes (lane_id, creator_id, lane, head_due, head_priority, blocked_until, ready_at) \
+    INSERT OR FAIL INTO lanes (lane_id, creator_id, lane, head_due, head_priority, blocked_until, ready_at) \
     SELECT j.lane_id, j.creator_id, j.lane, j.due_at, j.priority, \
         coalesce((SELECT max(b.blocked_until) FROM jobs AS b \
             WHERE b.lane_id = j.lane_id AND b.blocked_until IS NOT NULL), \

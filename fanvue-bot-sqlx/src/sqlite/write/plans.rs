@@ -38,8 +38,10 @@ fn statements() -> Vec<String> {
 /// What may be read from end to end: the parameters themselves, and rows found through an index.
 fn may_scan(what: &str) -> bool {
     let name = what.split(' ').next().unwrap_or_default();
-    matches!(name, "k" | "known" | "t" | "turn" | "n" | "json_each")
-        || name.starts_with("(subquery")
+    matches!(
+        name,
+        "k" | "known" | "present" | "t" | "turn" | "n" | "json_each"
+    ) || name.starts_with("(subquery")
         || what.ends_with("-ROW VALUES CLAUSE")
         || what.contains("CONSTANT ROW")
 }

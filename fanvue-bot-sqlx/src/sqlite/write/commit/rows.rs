@@ -1,4 +1,7 @@
 //! Writing the rows of many changes and jobs with few statements.
+//!
+//! `OR FAIL`, because whatever fails rolls the whole transaction back: SQLite then keeps no journal for
+//! undoing a single statement, which would copy every page that it changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -17,7 +20,7 @@ use crate::sqlite::write::Transaction;
 
 static CREATORS: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::new(
-        "INSERT INTO creators (creator_id, account_id, revision, profile) VALUES",
+        "INSERT OR FAIL INTO creators (creator_id, account_id, revision, profile)",
         4,
         "ON CONFLICT (creator_id) DO UPDATE SET account_id = excluded.account_id, \
          revision = excluded.revision, profile = excluded.profile",
@@ -26,7 +29,7 @@ static CREATORS: LazyLock<Bulk> = LazyLock::new(|| {
 
 static CONVERSATIONS: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::new(
-        "INSERT INTO conversations (creator_id, fan_id, revision, wake_at, state) VALUES",
+        "INSERT OR FAIL INTO conversations (creator_id, fan_id, revision, wake_at, state)",
         5,
         "ON CONFLICT (creator_id, fan_id) DO UPDATE SET revision = excluded.revision, \
          wake_at = excluded.wake_at, state = excluded.state",
@@ -35,9 +38,9 @@ static CONVERSATIONS: LazyLock<Bulk> = LazyLock::new(|| {
 
 static MESSAGES: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::new(
-        "INSERT INTO messages (creator_id, fan_id, id, sent_at, stored_at, author, kind, text, \
+        "INSERT OR FAIL INTO messages (creator_id, fan_id, id, sent_at, stored_at, author, kind, text, \
          media, has_media, price_cents, fetched, tokenizer, tokens, turn, outcome, decision, \
-         decided_at) VALUES",
+         decided_at)",
         18,
         "",
     )
@@ -47,9 +50,9 @@ static MESSAGES: LazyLock<Bulk> = LazyLock::new(|| {
 static CONTENTS: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::new(
         "WITH known (creator_id, fan_id, id, text, media, has_media, price_cents, fetched, \
-         tokenizer, tokens) AS (VALUES",
+         tokenizer, tokens) AS (",
         10,
-        ") UPDATE messages SET (text, media, has_media, price_cents, fetched, tokenizer, tokens) = (\
+        ") UPDATE OR FAIL messages SET (text, media, has_media, price_cents, fetched, tokenizer, tokens) = (\
             SELECT k.text, k.media, k.has_media, k.price_cents, k.fetched, k.tokenizer, k.tokens \
             FROM known AS k WHERE k.id = messages.id AND k.fan_id = messages.fan_id \
             AND k.creator_id = messages.creator_id) \
@@ -59,9 +62,9 @@ static CONTENTS: LazyLock<Bulk> = LazyLock::new(|| {
 
 static DECISIONS: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::new(
-        "WITH known (creator_id, fan_id, id, outcome, decision, decided_at) AS (VALUES",
+        "WITH known (creator_id, fan_id, id, outcome, decision, decided_at) AS (",
         6,
-        ") UPDATE messages SET (outcome, decision, decided_at) = (\
+        ") UPDATE OR FAIL messages SET (outcome, decision, decided_at) = (\
             SELECT k.outcome, k.decision, k.decided_at \
             FROM known AS k WHERE k.id = messages.id AND k.fan_id = messages.fan_id \
             AND k.creator_id = messages.creator_id) \
@@ -72,18 +75,20 @@ static DECISIONS: LazyLock<Bulk> = LazyLock::new(|| {
 /// Takes keys that are free or whose retention is over; answers with the jobs that got theirs.
 static KEYS: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::new(
-        "INSERT INTO job_keys (seq, creator_id, idempotency_key) VALUES",
+        "WITH present (at) AS (VALUES (?)) \
+         INSERT OR FAIL INTO job_keys (seq, creator_id, idempotency_key)",
         3,
         "ON CONFLICT (creator_id, idempotency_key) DO UPDATE SET seq = excluded.seq, \
-         expires_at = NULL WHERE expires_at <= ? RETURNING seq",
+         expires_at = NULL WHERE expires_at <= (SELECT at FROM present) \
+         RETURNING seq",
     )
 });
 
 /// A job that becomes the first of its lane makes the lane claimable earlier, unless it is blocked.
 static LANES: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::new(
-        "INSERT INTO lanes (creator_id, lane, head_due, head_priority, blocked_until, ready_at) \
-         VALUES",
+        "INSERT OR FAIL INTO lanes (creator_id, lane, head_due, head_priority, blocked_until, ready_at) \
+        ",
         6,
         "ON CONFLICT (creator_id, lane) DO UPDATE SET \
          head_due = min(head_due, excluded.head_due), \
@@ -96,8 +101,8 @@ static LANES: LazyLock<Bulk> = LazyLock::new(|| {
 
 static JOBS: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::new(
-        "INSERT INTO jobs (seq, id, lane_id, creator_id, lane, idempotency_key, kind, priority, \
-         due_at) VALUES",
+        "INSERT OR FAIL INTO jobs (seq, id, lane_id, creator_id, lane, idempotency_key, kind, priority, \
+         due_at)",
         9,
         "",
     )
@@ -110,6 +115,7 @@ impl Rows<'_> {
             CREATORS
                 .run(
                     connection,
+                    none,
                     std::slice::from_ref(row),
                     |values, (row, revision)| {
                         values.push_id(row.creator)?;
@@ -117,7 +123,6 @@ impl Rows<'_> {
                         values.push(*revision)?;
                         values.push(row.profile.as_str())
                     },
-                    none,
                 )
                 .await?;
         }
@@ -125,6 +130,7 @@ impl Rows<'_> {
         CONVERSATIONS
             .run(
                 connection,
+                none,
                 &conversations,
                 |values, (row, revision)| {
                     values.push_id(row.creator)?;
@@ -133,51 +139,35 @@ impl Rows<'_> {
                     values.push(row.wake_at)?;
                     values.push(row.state.as_str())
                 },
-                none,
             )
             .await?;
         MESSAGES
-            .run(
-                connection,
-                &self.messages,
-                |values, row| {
-                    values.push_id(row.creator)?;
-                    values.push_id(row.fan)?;
-                    values.push_id(row.id)?;
-                    values.push(row.sent_at)?;
-                    values.push(row.stored_at)?;
-                    values.push(&*row.author)?;
-                    values.push(row.kind.as_str())?;
-                    push_content(values, &row.content)?;
-                    values.push(row.turn)?;
-                    push_decision(values, row.decision.as_ref())
-                },
-                none,
-            )
+            .run(connection, none, &self.messages, |values, row| {
+                values.push_id(row.creator)?;
+                values.push_id(row.fan)?;
+                values.push_id(row.id)?;
+                values.push(row.sent_at)?;
+                values.push(row.stored_at)?;
+                values.push(&*row.author)?;
+                values.push(row.kind.as_str())?;
+                push_content(values, &row.content)?;
+                values.push(row.turn)?;
+                push_decision(values, row.decision.as_ref())
+            })
             .await?;
         let contents: Vec<_> = self.contents.iter().collect();
         CONTENTS
-            .run(
-                connection,
-                &contents,
-                |values, (key, row)| {
-                    push_key(values, key)?;
-                    push_content(values, row)
-                },
-                none,
-            )
+            .run(connection, none, &contents, |values, (key, row)| {
+                push_key(values, key)?;
+                push_content(values, row)
+            })
             .await?;
         let decisions: Vec<_> = self.decisions.iter().collect();
         DECISIONS
-            .run(
-                connection,
-                &decisions,
-                |values, (key, row)| {
-                    push_key(values, key)?;
-                    push_decision(values, Some(row))
-                },
-                none,
-            )
+            .run(connection, none, &decisions, |values, (key, row)| {
+                push_key(values, key)?;
+                push_decision(values, Some(row))
+            })
             .await?;
         Ok(())
     }
@@ -197,13 +187,13 @@ impl Transaction<'_> {
         let taken = KEYS
             .run(
                 self.connection,
+                |values| values.push(now),
                 &numbered,
                 |values, (job, number)| {
                     values.push(*number)?;
                     values.push_id(job.creator)?;
                     values.push(job.key.as_str())
                 },
-                |values| values.push(now),
             )
             .await?;
         let mut free = BTreeSet::new();
@@ -231,19 +221,14 @@ impl Transaction<'_> {
             return Ok(());
         }
         let rows = LANES
-            .run(
-                self.connection,
-                new,
-                |values, (job, _)| {
-                    values.push_id(job.creator)?;
-                    values.push_id(job.lane)?;
-                    values.push(job.due)?;
-                    values.push(job.priority)?;
-                    values.push(i64::MIN)?;
-                    values.push(job.due)
-                },
-                none,
-            )
+            .run(self.connection, none, new, |values, (job, _)| {
+                values.push_id(job.creator)?;
+                values.push_id(job.lane)?;
+                values.push(job.due)?;
+                values.push(job.priority)?;
+                values.push(i64::MIN)?;
+                values.push(job.due)
+            })
             .await?;
         let mut lanes = BTreeMap::new();
         for row in &rows {
@@ -253,22 +238,17 @@ impl Transaction<'_> {
                 columns.int(0, "lane_id")?,
             );
         }
-        JOBS.run(
-            self.connection,
-            new,
-            |values, (job, number)| {
-                values.push(*number)?;
-                values.push_id(job_id::new(*number, clock).as_uuid())?;
-                values.push(lanes.get(&[job.creator, job.lane]).copied())?;
-                values.push_id(job.creator)?;
-                values.push_id(job.lane)?;
-                values.push(job.key.as_str())?;
-                values.push(job.kind.as_str())?;
-                values.push(job.priority)?;
-                values.push(job.due)
-            },
-            none,
-        )
+        JOBS.run(self.connection, none, new, |values, (job, number)| {
+            values.push(*number)?;
+            values.push_id(job_id::new(*number, clock).as_uuid())?;
+            values.push(lanes.get(&[job.creator, job.lane]).copied())?;
+            values.push_id(job.creator)?;
+            values.push_id(job.lane)?;
+            values.push(job.key.as_str())?;
+            values.push(job.kind.as_str())?;
+            values.push(job.priority)?;
+            values.push(job.due)
+        })
         .await?;
         self.lanes_moved = true;
         Ok(())
