@@ -46,8 +46,9 @@ impl fmt::Debug for TokenSource {
     }
 }
 
-/// How long a refresh may hold its lease; longer than any client's timeout.
-const REFRESH_LEASE: Duration = Duration::from_secs(30);
+/// How long a refresh may hold its lease: longer than a client's timeout, and short enough that after a crash
+/// in the middle the old token can be tried again within Fanvue's 30 s of grace.
+const REFRESH_LEASE: Duration = Duration::from_secs(20);
 /// How long to leave a refresh to whoever is at it.
 const BUSY_WAIT: Duration = Duration::from_secs(1);
 /// How often work that waits for a person to connect the account looks whether they have.
