@@ -1,3 +1,4 @@
 //! Every adapter through the suites of its ports: one file per adapter.
 
 mod memory;
+mod sqlite;

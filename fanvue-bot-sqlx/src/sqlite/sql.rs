@@ -5,7 +5,7 @@
 //! parameter, which also keeps the texts of statements few and prepared.
 
 use std::fmt::Write as _;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{
@@ -74,7 +74,7 @@ pub(super) async fn fetch<'c>(
 
 /// A statement over as many rows as it is given: `head`, then a query that yields the rows, then `tail`.
 pub(super) struct Bulk {
-    texts: LazyLock<Vec<(usize, SqlStr)>, Box<dyn FnOnce() -> Vec<(usize, SqlStr)> + Send>>,
+    texts: Vec<(usize, SqlStr)>,
 }
 
 /// For how many rows there is a text. The smallest that fits is taken and its last rows stay unbound,
@@ -84,12 +84,10 @@ const SIZES: [usize; 9] = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 impl Bulk {
     pub(super) fn new(head: &'static str, columns: usize, tail: &'static str) -> Self {
         Self {
-            texts: LazyLock::new(Box::new(move || {
-                SIZES
-                    .iter()
-                    .map(|rows| (*rows, text(head, columns, *rows, tail)))
-                    .collect()
-            })),
+            texts: SIZES
+                .iter()
+                .map(|rows| (*rows, text(head, columns, *rows, tail)))
+                .collect(),
         }
     }
 
