@@ -1,6 +1,8 @@
 //! Simulated days on the persistent adapters: the same faults and the same audit as on memory, which runs a
 //! thousand of them in the test kit.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
 use std::sync::Arc;
 use std::time::Duration;
 
