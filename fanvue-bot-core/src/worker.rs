@@ -122,14 +122,16 @@ impl Worker {
         };
         let mut renew = tokio::time::interval(options.lease / 3);
         renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut trouble = Duration::ZERO;
+        // Not before this after a claim that failed; kept here, so that no other event restarts the wait.
+        let mut trouble_until: Option<Instant> = None;
         tokio::pin!(shutdown);
 
         tracing::info!(worker.id = %options.id, concurrency = options.concurrency, "worker started");
         loop {
             let free = options.concurrency.saturating_sub(state.lanes.len());
             let mut claimed = 0;
-            if free > 0 && trouble.is_zero() {
+            if free > 0 && trouble_until.is_none_or(|until| until <= Instant::now()) {
+                trouble_until = None;
                 match queue
                     .claim(&options.id, free, engine.now(), options.lease)
                     .await
@@ -140,7 +142,7 @@ impl Worker {
                             state.start(&engine, lane);
                         }
                     }
-                    Err(error) => trouble = put_off(&options.id, &error, options.poll),
+                    Err(error) => trouble_until = Some(put_off(&options.id, &error, options.poll)),
                 }
             }
             if claimed > 0 && claimed == free {
@@ -155,7 +157,7 @@ impl Worker {
                 () = &mut shutdown => break,
                 _ = renew.tick() => state.renew(&*queue, &engine, &options).await,
                 Some(finished) = state.tasks.join_next_with_id(), if !state.tasks.is_empty() => state.finish(finished),
-                () = wait(&*queue, free > claimed, trouble, options.poll), if idle => trouble = Duration::ZERO,
+                () = wait(&*queue, free > claimed, trouble_until, options.poll), if idle => {}
                 () = std::future::ready(()), if !idle => {}
             }
         }
@@ -166,11 +168,18 @@ impl Worker {
 }
 
 /// Until a claim may find work: announced, or after the poll time. With no hand free, for ever.
-async fn wait(queue: &dyn JobQueue, hands_free: bool, trouble: Duration, poll: Duration) {
+async fn wait(
+    queue: &dyn JobQueue,
+    hands_free: bool,
+    trouble_until: Option<Instant>,
+    poll: Duration,
+) {
     if !hands_free {
         std::future::pending().await
     }
-    if trouble.is_zero() {
+    if let Some(until) = trouble_until {
+        tokio::time::sleep_until(until).await;
+    } else {
         // An error of `ready` is an error of the next claim, which reports it.
         let announced = async {
             if queue.ready().await.is_err() {
@@ -178,14 +187,13 @@ async fn wait(queue: &dyn JobQueue, hands_free: bool, trouble: Duration, poll: D
             }
         };
         let _elapsed = tokio::time::timeout(poll, announced).await;
-    } else {
-        tokio::time::sleep(trouble).await;
     }
 }
 
-fn put_off(worker: &WorkerId, error: &QueueError, poll: Duration) -> Duration {
+fn put_off(worker: &WorkerId, error: &QueueError, poll: Duration) -> Instant {
     tracing::error!(worker.id = %worker, error = %FailureNote::from_error(error), "no jobs could be claimed");
-    poll
+    // Zero would ask a queue in trouble without a pause.
+    Instant::now() + poll.max(Duration::from_millis(10))
 }
 
 #[derive(Debug)]

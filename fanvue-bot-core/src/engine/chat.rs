@@ -69,7 +69,7 @@ impl Engine {
         let newest = listed.iter().filter_map(|message| message.sent_at).max();
         let mut performed = Performed::from(Input::ChatRead { draft, newest });
         // A process that froze here would otherwise send on the strength of an old look.
-        performed.valid_until = Some(read_at + self.shared.intake.send_timing().begin_within);
+        performed.valid_until = Some(read_at + self.shared.intake.send_timing().settled_within);
         performed.arrivals = arrivals(&listed, creator, id);
         Ok(performed)
     }

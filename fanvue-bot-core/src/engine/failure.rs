@@ -30,6 +30,15 @@ impl Failure {
         }
     }
 
+    /// A run that goes round in circles, such as when every answer comes too late to be acted on.
+    pub(super) fn restless() -> Self {
+        Self {
+            note: FailureNote::new("the conversation did not come to rest"),
+            retry: Retry::Backoff,
+            attempts: u32::MAX,
+        }
+    }
+
     /// A failure that nothing mends.
     pub(super) fn final_words(text: &str) -> Self {
         Self {

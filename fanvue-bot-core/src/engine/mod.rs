@@ -508,7 +508,7 @@ impl Engine {
                 .perform(&stepped.creator, &stepped.conversation, effect)
                 .await?;
         }
-        Ok(Some(self.now()))
+        Err(Failure::restless())
     }
 
     /// Steps with what was performed, on the newest state, and commits.
