@@ -81,6 +81,7 @@ fn messages(count: u32) -> Vec<Message> {
                 tokens: Some(BytesPerFour::default().stored(text)),
                 turn: None,
                 decision: None,
+                deleted_at: None,
             }
         })
         .collect()

@@ -122,6 +122,7 @@ async fn take_in(backend: &SqliteBackend, look: Look) {
         tokens: None,
         turn: None,
         decision: None,
+        deleted_at: None,
     });
     let job = NewJob::wake(id, now(), IdempotencyKey::new(format!("wake/{number}")));
     backend

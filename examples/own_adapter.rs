@@ -16,6 +16,7 @@ use fanvue_bot::backend::Backend;
 use fanvue_bot::conversation::Conversation;
 use fanvue_bot::creator::{Creator, Settings};
 use fanvue_bot::engine::Engine;
+use fanvue_bot::fan::FanProfile;
 use fanvue_bot::id::{AccountId, ConversationId, CreatorId, MessageId};
 use fanvue_bot::llm::{Completion, CompletionRequest, LlmCapabilities, LlmError, LlmProvider};
 use fanvue_bot::memory::{MemoryQueue, MemoryStore, MemoryVault};
@@ -25,7 +26,7 @@ use fanvue_bot::page::{Page, PageRequest};
 use fanvue_bot::persona::Persona;
 use fanvue_bot::queue::WorkerId;
 use fanvue_bot::revision::{Revision, Versioned};
-use fanvue_bot::store::{Change, HolderId, Lease, LeaseName, Store, StoreError};
+use fanvue_bot::store::{Change, Due, HolderId, Lease, LeaseName, Store, StoreError};
 use fanvue_bot::time::Timestamp;
 use fanvue_bot::webhook::{Hints, Verifier};
 use fanvue_bot::worker::{Worker, WorkerOptions};
@@ -103,6 +104,10 @@ impl<S: Store> Store for Counted<S> {
         self.count("conversation").conversation(id).await
     }
 
+    async fn fan(&self, id: ConversationId) -> Result<Option<FanProfile>, StoreError> {
+        self.count("fan").fan(id).await
+    }
+
     async fn messages(
         &self,
         id: ConversationId,
@@ -117,6 +122,15 @@ impl<S: Store> Store for Counted<S> {
         message: MessageId,
     ) -> Result<Option<Message>, StoreError> {
         self.count("message").message(id, message).await
+    }
+
+    async fn due(
+        &self,
+        of: Option<CreatorId>,
+        until: Timestamp,
+        page: &PageRequest,
+    ) -> Result<Page<Due>, StoreError> {
+        self.count("due").due(of, until, page).await
     }
 
     async fn commit(

@@ -32,6 +32,19 @@ impl FanProfile {
             nickname: None,
         }
     }
+
+    /// Takes over what `newer` knows; what it does not know stays. The id stays too.
+    pub fn merge(&mut self, newer: &Self) {
+        for (known, newer) in [
+            (&mut self.handle, &newer.handle),
+            (&mut self.display_name, &newer.display_name),
+            (&mut self.nickname, &newer.nickname),
+        ] {
+            if newer.is_some() {
+                known.clone_from(newer);
+            }
+        }
+    }
 }
 
 impl fmt::Debug for FanProfile {

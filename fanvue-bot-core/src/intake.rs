@@ -497,6 +497,7 @@ impl<'a> Batch<'a> {
             tokens,
             turn: None,
             decision: None,
+            deleted_at: None,
         }
     }
 }

@@ -165,6 +165,18 @@ impl Content {
             ..Self::default()
         }
     }
+
+    /// What is left of a message that was deleted: nothing, and nothing more to fetch.
+    #[must_use]
+    pub const fn erased() -> Self {
+        Self {
+            text: None,
+            media: Vec::new(),
+            has_media: false,
+            price: None,
+            fetched: true,
+        }
+    }
 }
 
 impl fmt::Debug for Content {
@@ -213,6 +225,18 @@ pub struct Message {
     pub turn: Option<TurnId>,
     /// For a fan's message: what became of it. `None` for all others.
     pub decision: Option<Decision>,
+    /// When it was deleted on Fanvue. A deleted message stays listed, with nothing in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted_at: Option<Timestamp>,
+}
+
+impl Message {
+    /// Marks the message as deleted at `at`, or earlier if it was, and erases what it says.
+    pub fn delete(&mut self, at: Timestamp) {
+        self.content = Content::erased();
+        self.tokens = None;
+        self.deleted_at = Some(self.deleted_at.map_or(at, |before| before.min(at)));
+    }
 }
 
 #[cfg(test)]
@@ -231,6 +255,15 @@ mod tests {
         ] {
             assert_eq!(MessageType::from_wire(name).as_wire(), name);
         }
+    }
+
+    #[test]
+    fn what_is_erased_is_empty_and_known_to_be() {
+        let expected = Content {
+            fetched: true,
+            ..Content::default()
+        };
+        assert_eq!(Content::erased(), expected);
     }
 
     #[test]

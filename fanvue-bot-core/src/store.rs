@@ -1,4 +1,4 @@
-//! The port to the system of record: creators, conversations, messages, leases.
+//! The port to the system of record: creators, conversations, fans, messages, leases.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use crate::conversation::Conversation;
 use crate::creator::Creator;
 use crate::decision::Decision;
+use crate::fan::FanProfile;
 use crate::id::{AccountId, ConversationId, CreatorId, MessageId};
 use crate::message::{Content, Message, TokenCount};
 use crate::page::{Page, PageRequest};
@@ -27,17 +28,29 @@ pub enum Change {
 }
 
 /// The new state of a conversation and the rows that change with it.
+///
+/// The rows are applied in the order of the fields, so a message may be new, learned, decided on and
+/// deleted in one change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConversationChange {
     /// The new state.
     pub conversation: Conversation,
-    /// Messages that are new; each belongs to this conversation.
+    /// What is known of the conversation's fan now. Fields that are `None` leave what is stored.
+    pub fan: Option<FanProfile>,
+    /// Messages that are new; each belongs to this conversation. One that has
+    /// [`deleted_at`](Message::deleted_at) set, because its deletion was heard of first, is stored
+    /// without what it says.
     pub messages: Vec<Message>,
-    /// Contents of stored messages that are known better now.
+    /// Contents of stored or new messages that are known better now. Nothing comes back to a message
+    /// that is deleted, be it by this change.
     pub contents: Vec<ContentUpdate>,
     /// Decisions on stored or new messages of this conversation; the last one for a message counts.
     pub decisions: Vec<(MessageId, Decision)>,
+    /// Stored or new messages of this conversation that were deleted, and when; the earliest time for a
+    /// message counts, also across changes. What they say and their token counts are erased, as
+    /// [`Message::delete`] does; everything else about them stays.
+    pub deletions: Vec<(MessageId, Timestamp)>,
 }
 
 impl ConversationChange {
@@ -46,9 +59,11 @@ impl ConversationChange {
     pub const fn new(conversation: Conversation) -> Self {
         Self {
             conversation,
+            fan: None,
             messages: Vec::new(),
             contents: Vec::new(),
             decisions: Vec::new(),
+            deletions: Vec::new(),
         }
     }
 }
@@ -75,6 +90,16 @@ pub struct ContentUpdate {
     pub content: Content,
     /// Its length in tokens.
     pub tokens: Option<TokenCount>,
+}
+
+/// A conversation that is to be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "adapters build it from rows")]
+pub struct Due {
+    /// Which.
+    pub conversation: ConversationId,
+    /// Its [`Conversation::wake_at`].
+    pub wake_at: Timestamp,
 }
 
 /// Names something that one process at a time may do, such as refreshing one grant's token.
@@ -132,7 +157,8 @@ pub struct Lease {
 /// The system of record.
 ///
 /// Every method is atomic and cancel-safe: a dropped future leaves the old state or the new one. Reads see
-/// every commit that has returned. No method returns another creator's rows.
+/// every commit that has returned. No method returns another creator's rows, but for [`Store::due`] when it is
+/// asked for those of all.
 #[async_trait]
 pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// The creator with this id.
@@ -159,8 +185,16 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         id: ConversationId,
     ) -> Result<Option<Versioned<Conversation>>, StoreError>;
 
+    /// What is known of the fan of a conversation, put together from every change that told of them;
+    /// `None` if none did.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    async fn fan(&self, id: ConversationId) -> Result<Option<FanProfile>, StoreError>;
+
     /// The messages of a conversation, the last sent first; those sent at the same time in descending
-    /// order of their ids. A message that is added while pages are read appears at most once.
+    /// order of their ids. A message that is added while pages are read appears at most once. Deleted
+    /// messages are listed too, without what they said.
     ///
     /// # Errors
     /// [`StoreError::InvalidCursor`] if the cursor is not from this list.
@@ -170,7 +204,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         page: &PageRequest,
     ) -> Result<Page<Message>, StoreError>;
 
-    /// One message of a conversation.
+    /// One message of a conversation, also if it is deleted.
     ///
     /// # Errors
     /// As [`StoreError`] says.
@@ -180,13 +214,31 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         message: MessageId,
     ) -> Result<Option<Message>, StoreError>;
 
+    /// The conversations whose [`Conversation::wake_at`] is at or before `until`, the earliest first;
+    /// those of the same time in the order of their ids. Those that wait for nobody are not listed.
+    ///
+    /// `of` is whose. `None` is all creators of the deployment, the one list that crosses tenants: for
+    /// sweeps that look for wake-ups that got lost, never for what a person is shown.
+    ///
+    /// A conversation whose time does not change while pages are read appears at most once, and exactly
+    /// once if it is due all the while. A cursor stays good for any `until`, so that a sweep may move it.
+    ///
+    /// # Errors
+    /// [`StoreError::InvalidCursor`] if the cursor is not from the list of `of`.
+    async fn due(
+        &self,
+        of: Option<CreatorId>,
+        until: Timestamp,
+        page: &PageRequest,
+    ) -> Result<Page<Due>, StoreError>;
+
     /// Makes a change, all or nothing, durable when this returns. `expected` is the revision that the
     /// change builds on; `None` means that the aggregate must not exist yet.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if the stored revision is another one, if a new message exists already in
     /// this conversation, or if another creator has the account; [`StoreError::Rejected`] if a row names
-    /// another conversation or a message that does not exist. Nothing is changed then.
+    /// another conversation, another fan or a message that does not exist. Nothing is changed then.
     async fn commit(
         &self,
         change: &Change,
@@ -282,12 +334,25 @@ macro_rules! forward_store {
                 (**self).conversation(id).await
             }
 
+            async fn fan(&self, id: ConversationId) -> Result<Option<FanProfile>, StoreError> {
+                (**self).fan(id).await
+            }
+
             async fn messages(&self, id: ConversationId, page: &PageRequest) -> Result<Page<Message>, StoreError> {
                 (**self).messages(id, page).await
             }
 
             async fn message(&self, id: ConversationId, message: MessageId) -> Result<Option<Message>, StoreError> {
                 (**self).message(id, message).await
+            }
+
+            async fn due(
+                &self,
+                of: Option<CreatorId>,
+                until: Timestamp,
+                page: &PageRequest,
+            ) -> Result<Page<Due>, StoreError> {
+                (**self).due(of, until, page).await
             }
 
             async fn commit(&self, change: &Change, expected: Option<Revision>) -> Result<Revision, StoreError> {
@@ -312,3 +377,53 @@ macro_rules! forward_store {
 }
 forward_store!(Arc);
 forward_store!(Box);
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::decision::Outcome;
+    use crate::entropy::Seed;
+    use crate::id::FanId;
+    use crate::message::{Author, MessageType};
+
+    #[test]
+    fn debug_of_a_change_shows_no_words_and_no_names() {
+        let id = ConversationId::new(
+            CreatorId::from_uuid(Uuid::from_u128(1)),
+            FanId::from_uuid(Uuid::from_u128(2)),
+        );
+        let message = MessageId::from_uuid(Uuid::from_u128(3));
+        let at = Timestamp::from_seconds(4);
+        let mut change = ConversationChange::new(Conversation::new(id, Seed::new(5)));
+        let mut fan = FanProfile::new(id.fan);
+        fan.handle = Some("canary".into());
+        fan.display_name = Some("canary".into());
+        fan.nickname = Some("canary".into());
+        change.fan = Some(fan);
+        change.messages = vec![Message {
+            id: message,
+            conversation: id,
+            author: Author::Fan,
+            kind: MessageType::SingleRecipient,
+            content: Content::text("canary"),
+            sent_at: at,
+            stored_at: at,
+            tokens: None,
+            turn: None,
+            decision: None,
+            deleted_at: None,
+        }];
+        change.contents = vec![ContentUpdate {
+            message,
+            content: Content::text("canary"),
+            tokens: None,
+        }];
+        change.decisions = vec![(message, Decision::new(Outcome::OptedOut, at))];
+        change.deletions = vec![(message, at)];
+        let shown = format!("{:?} {:#?}", Change::from(change.clone()), change);
+        assert!(!shown.contains("canary"), "{shown}");
+        assert!(shown.contains(&message.to_string()), "{shown}");
+    }
+}

@@ -5,34 +5,37 @@ use std::collections::{BTreeMap, BTreeSet};
 use fanvue_bot_core::store::{Change, ConversationChange, StoreError};
 use uuid::Uuid;
 
-use crate::row::{ContentRow, ConversationRow, CreatorRow, DecisionRow, MessageRow};
+use crate::row::{ContentRow, ConversationRow, CreatorRow, DecisionRow, FanRow, MessageRow};
 
 /// The rows of one change.
 #[derive(Clone)]
 pub(crate) enum ChangeRows {
     Creator(CreatorRow),
-    Conversation(ConversationRows),
+    Conversation(Box<ConversationRows>),
 }
 
 /// The rows of a conversation's change.
 #[derive(Clone)]
 pub(crate) struct ConversationRows {
     pub(crate) conversation: ConversationRow,
-    /// New messages, with the contents and decisions of the same change already in them.
+    pub(crate) fan: Option<FanRow>,
+    /// New messages, with the contents, decisions and deletions of the same change already in them.
     pub(crate) messages: Vec<MessageRow>,
     /// Better contents of messages that must be stored already; one for each message.
     pub(crate) contents: BTreeMap<Uuid, ContentRow>,
     /// Decisions on messages that must be stored already; one for each message.
     pub(crate) decisions: BTreeMap<Uuid, DecisionRow>,
+    /// When messages that must be stored already were deleted.
+    pub(crate) deletions: BTreeMap<Uuid, i64>,
 }
 
 impl ChangeRows {
     pub(crate) fn from_domain(change: &Change) -> Result<Self, StoreError> {
         match change {
             Change::Creator(creator) => CreatorRow::from_domain(creator).map(Self::Creator),
-            Change::Conversation(change) => {
-                ConversationRows::from_domain(change).map(Self::Conversation)
-            }
+            Change::Conversation(change) => Ok(Self::Conversation(Box::new(
+                ConversationRows::from_domain(change)?,
+            ))),
             _ => Err(StoreError::Rejected {
                 reason: "this kind of change is newer than the adapter; update fanvue-bot-sqlx"
                     .to_owned(),
@@ -43,15 +46,23 @@ impl ChangeRows {
 
 impl ConversationRows {
     fn from_domain(change: &ConversationChange) -> Result<Self, StoreError> {
+        let id = change.conversation.id;
+        if change.fan.as_ref().is_some_and(|fan| fan.id != id.fan) {
+            return Err(StoreError::Rejected {
+                reason: "fan is not the fan of the conversation".to_owned(),
+            });
+        }
         let mut seen = BTreeSet::new();
         let mut rows = Self {
             conversation: ConversationRow::from_domain(&change.conversation)?,
+            fan: change.fan.as_ref().map(|fan| FanRow::from_domain(id, fan)),
             messages: Vec::with_capacity(change.messages.len()),
             contents: BTreeMap::new(),
             decisions: BTreeMap::new(),
+            deletions: BTreeMap::new(),
         };
         for message in &change.messages {
-            if message.conversation != change.conversation.id {
+            if message.conversation != id {
                 return Err(StoreError::Rejected {
                     reason: format!("message {} names another conversation", message.id),
                 });
@@ -66,6 +77,7 @@ impl ConversationRows {
         for update in &change.contents {
             let content = ContentRow::from_domain(&update.content, update.tokens)?;
             match rows.new_message(update.message.as_uuid()) {
+                Some(row) if row.deleted_at.is_some() => {}
                 Some(row) => row.content = content,
                 None => {
                     rows.contents.insert(update.message.as_uuid(), content);
@@ -81,6 +93,13 @@ impl ConversationRows {
                 }
             }
         }
+        for (message, at) in &change.deletions {
+            let at = at.as_micros();
+            match rows.new_message(message.as_uuid()) {
+                Some(row) => row.delete(at),
+                None => earliest(&mut rows.deletions, message.as_uuid(), at),
+            }
+        }
         Ok(rows)
     }
 
@@ -90,6 +109,16 @@ impl ConversationRows {
 
     /// The messages that must be stored already for this change to be valid.
     pub(crate) fn presupposed(&self) -> impl Iterator<Item = Uuid> + '_ {
-        self.contents.keys().chain(self.decisions.keys()).copied()
+        self.contents
+            .keys()
+            .chain(self.decisions.keys())
+            .chain(self.deletions.keys())
+            .copied()
     }
+}
+
+/// Notes when something happened, unless it is known to have happened before.
+pub(crate) fn earliest<K: Ord>(times: &mut BTreeMap<K, i64>, key: K, at: i64) {
+    let known = times.entry(key).or_insert(at);
+    *known = at.min(*known);
 }

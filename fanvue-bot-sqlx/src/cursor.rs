@@ -1,6 +1,8 @@
 //! Page cursors: where a page ended, bound to the list that it is from.
 
-use fanvue_bot_core::id::ConversationId;
+use std::fmt::Write as _;
+
+use fanvue_bot_core::id::{ConversationId, CreatorId};
 use fanvue_bot_core::page::Cursor;
 use fanvue_bot_core::store::StoreError;
 use uuid::Uuid;
@@ -12,45 +14,91 @@ pub(crate) struct MessageCursor {
     pub(crate) id: Uuid,
 }
 
+/// The last conversation of a page of those that are due, of one creator or of all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DueCursor {
+    pub(crate) wake_at: i64,
+    pub(crate) creator: Uuid,
+    pub(crate) fan: Uuid,
+}
+
 impl MessageCursor {
     pub(crate) fn encode(self, list: ConversationId) -> Cursor {
-        Cursor::new(format!(
-            "m1.{:016x}.{:016x}.{}",
-            mark(list),
-            self.sent_at,
-            self.id.as_simple()
-        ))
+        encode("m1", mark_of_chat(list), self.sent_at, [self.id])
     }
 
     pub(crate) fn decode(cursor: &Cursor, list: ConversationId) -> Result<Self, StoreError> {
-        Self::parse(cursor.as_str(), list).ok_or(StoreError::InvalidCursor)
+        let (sent_at, [id]) = decode(cursor, "m1", mark_of_chat(list))?;
+        Ok(Self { sent_at, id })
+    }
+}
+
+impl DueCursor {
+    pub(crate) fn encode(self, of: Option<CreatorId>) -> Cursor {
+        encode(
+            "d1",
+            mark_of_due(of),
+            self.wake_at,
+            [self.creator, self.fan],
+        )
     }
 
-    fn parse(text: &str, list: ConversationId) -> Option<Self> {
-        let mut parts = text.split('.');
-        let (version, of, sent_at, id) =
-            (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-        if parts.next().is_some() || version != "m1" || sent_at.len() != 16 || id.len() != 32 {
-            return None;
+    pub(crate) fn decode(cursor: &Cursor, of: Option<CreatorId>) -> Result<Self, StoreError> {
+        let (wake_at, [creator, fan]) = decode(cursor, "d1", mark_of_due(of))?;
+        if of.is_some_and(|of| of.as_uuid() != creator) {
+            return Err(StoreError::InvalidCursor);
         }
-        if of != format!("{:016x}", mark(list)) {
-            return None;
-        }
-        let sent_at = u64::from_str_radix(sent_at, 16).ok()?;
-        Some(Self {
-            sent_at: i64::from_ne_bytes(sent_at.to_ne_bytes()),
-            id: Uuid::try_parse(id).ok()?,
+        Ok(Self {
+            wake_at,
+            creator,
+            fan,
         })
     }
 }
 
-/// Tells lists apart; not a secret and not a proof.
-fn mark(list: ConversationId) -> u64 {
-    let (creator, fan) = (list.creator.as_uuid(), list.fan.as_uuid());
-    creator
-        .as_bytes()
-        .iter()
-        .chain(fan.as_bytes())
+/// The kind of list, which list, a time, and ids.
+fn encode<const N: usize>(kind: &str, list: u64, time: i64, ids: [Uuid; N]) -> Cursor {
+    let mut text = format!("{kind}.{list:016x}.{time:016x}");
+    for id in ids {
+        // Writing to a string does not fail.
+        let _ = write!(text, ".{}", id.as_simple());
+    }
+    Cursor::new(text)
+}
+
+fn decode<const N: usize>(
+    cursor: &Cursor,
+    kind: &str,
+    list: u64,
+) -> Result<(i64, [Uuid; N]), StoreError> {
+    let parse = || {
+        let mut parts = cursor.as_str().split('.');
+        let of_this_list = parts.next()? == kind && parts.next()? == format!("{list:016x}");
+        let time = parts.next().filter(|time| time.len() == 16)?;
+        let time = u64::from_str_radix(time, 16).ok()?;
+        let mut ids = [Uuid::nil(); N];
+        for id in &mut ids {
+            let digits = parts.next().filter(|digits| digits.len() == 32)?;
+            *id = Uuid::try_parse(digits).ok()?;
+        }
+        let whole = of_this_list && parts.next().is_none();
+        whole.then_some((i64::from_ne_bytes(time.to_ne_bytes()), ids))
+    };
+    parse().ok_or(StoreError::InvalidCursor)
+}
+
+fn mark_of_chat(list: ConversationId) -> u64 {
+    mark(&[list.creator.as_uuid(), list.fan.as_uuid()])
+}
+
+fn mark_of_due(of: Option<CreatorId>) -> u64 {
+    of.map_or_else(|| mark(&[]), |creator| mark(&[creator.as_uuid()]))
+}
+
+/// Tells lists of a kind apart; not a secret and not a proof.
+fn mark(ids: &[Uuid]) -> u64 {
+    ids.iter()
+        .flat_map(Uuid::as_bytes)
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
             (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
         })
@@ -58,7 +106,7 @@ fn mark(list: ConversationId) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use fanvue_bot_core::id::{CreatorId, FanId};
+    use fanvue_bot_core::id::FanId;
 
     use super::*;
 
@@ -92,6 +140,23 @@ mod tests {
             MessageCursor::decode(&cursor, list(3)),
             Err(StoreError::InvalidCursor)
         ));
+    }
+
+    #[test]
+    fn a_cursor_of_what_is_due_reads_back_in_its_own_list_only() {
+        let creator = |number| Some(CreatorId::from_uuid(Uuid::from_u128(number)));
+        let cursor = DueCursor {
+            wake_at: -7,
+            creator: Uuid::from_u128(1),
+            fan: Uuid::from_u128(2),
+        };
+        for of in [None, creator(1)] {
+            assert_eq!(DueCursor::decode(&cursor.encode(of), of).unwrap(), cursor);
+            for other in [None, creator(1), creator(3)] {
+                let read = DueCursor::decode(&cursor.encode(of), other);
+                assert_eq!(read.is_ok(), of == other, "{of:?} read as {other:?}");
+            }
+        }
     }
 
     #[test]

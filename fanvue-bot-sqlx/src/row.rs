@@ -5,6 +5,7 @@
 
 mod conversation;
 mod creator;
+mod fan;
 mod job;
 mod message;
 
@@ -16,6 +17,7 @@ use uuid::Uuid;
 
 pub(crate) use self::conversation::ConversationRow;
 pub(crate) use self::creator::CreatorRow;
+pub(crate) use self::fan::FanRow;
 pub(crate) use self::job::{JobRow, kind_from_json};
 pub(crate) use self::message::{ContentRow, DecisionRow, MessageRow};
 

@@ -80,6 +80,7 @@ macro_rules! decorate_ports {
             };
             use fanvue_bot_core::conversation::Conversation;
             use fanvue_bot_core::creator::Creator;
+            use fanvue_bot_core::fan::FanProfile;
             use fanvue_bot_core::id::{AccountId, ConversationId, CreatorId, FanId, MessageId};
             use fanvue_bot_core::llm::{
                 Completion, CompletionRequest, LlmCapabilities, LlmError, LlmProvider,
@@ -91,7 +92,9 @@ macro_rules! decorate_ports {
             };
             use fanvue_bot_core::revision::{Revision, Versioned};
             use fanvue_bot_core::secret::{Secret, SecretId, SecretVault, VaultError};
-            use fanvue_bot_core::store::{Change, HolderId, Lease, LeaseName, Store, StoreError};
+            use fanvue_bot_core::store::{
+                Change, Due, HolderId, Lease, LeaseName, Store, StoreError,
+            };
             use fanvue_bot_core::time::Timestamp;
 
             use crate::decorator::Effect::{Read, Write};
@@ -126,6 +129,10 @@ macro_rules! decorate_ports {
                         .await
                 }
 
+                async fn fan(&self, id: ConversationId) -> Result<Option<FanProfile>, StoreError> {
+                    self.around("Store::fan", Read, self.inner.fan(id)).await
+                }
+
                 async fn messages(
                     &self,
                     id: ConversationId,
@@ -141,6 +148,16 @@ macro_rules! decorate_ports {
                     message: MessageId,
                 ) -> Result<Option<Message>, StoreError> {
                     self.around("Store::message", Read, self.inner.message(id, message))
+                        .await
+                }
+
+                async fn due(
+                    &self,
+                    of: Option<CreatorId>,
+                    until: Timestamp,
+                    page: &PageRequest,
+                ) -> Result<Page<Due>, StoreError> {
+                    self.around("Store::due", Read, self.inner.due(of, until, page))
                         .await
                 }
 

@@ -39,6 +39,7 @@ use fanvue_bot_core::client::{
 };
 use fanvue_bot_core::conversation::Conversation;
 use fanvue_bot_core::creator::Creator;
+use fanvue_bot_core::fan::FanProfile;
 use fanvue_bot_core::id::{AccountId, ConversationId, CreatorId, FanId, MessageId};
 use fanvue_bot_core::llm::{Completion, CompletionRequest, LlmCapabilities, LlmError, LlmProvider};
 use fanvue_bot_core::message::Message;
@@ -48,7 +49,7 @@ use fanvue_bot_core::queue::{
 };
 use fanvue_bot_core::revision::{Revision, Versioned};
 use fanvue_bot_core::secret::{Secret, SecretId, SecretVault, VaultError};
-use fanvue_bot_core::store::{Change, HolderId, Lease, LeaseName, Store, StoreError};
+use fanvue_bot_core::store::{Change, Due, HolderId, Lease, LeaseName, Store, StoreError};
 use fanvue_bot_core::time::Timestamp;
 use mockall::mock;
 
@@ -62,8 +63,10 @@ mock! {
         async fn creator(&self, id: CreatorId) -> Result<Option<Versioned<Creator>>, StoreError>;
         async fn creator_by_account(&self, account: AccountId) -> Result<Option<Versioned<Creator>>, StoreError>;
         async fn conversation(&self, id: ConversationId) -> Result<Option<Versioned<Conversation>>, StoreError>;
+        async fn fan(&self, id: ConversationId) -> Result<Option<FanProfile>, StoreError>;
         async fn messages(&self, id: ConversationId, page: &PageRequest) -> Result<Page<Message>, StoreError>;
         async fn message(&self, id: ConversationId, message: MessageId) -> Result<Option<Message>, StoreError>;
+        async fn due(&self, of: Option<CreatorId>, until: Timestamp, page: &PageRequest) -> Result<Page<Due>, StoreError>;
         async fn commit(&self, change: &Change, expected: Option<Revision>) -> Result<Revision, StoreError>;
         async fn acquire_lease(&self, name: &LeaseName, holder: &HolderId, now: Timestamp, ttl: Duration) -> Result<Option<Lease>, StoreError>;
         async fn release_lease(&self, lease: Lease) -> Result<(), StoreError>;

@@ -1,17 +1,19 @@
 //! The rows of the store, without a lock: the contract of [`Store`](crate::store::Store) as plain code.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::time::Duration;
 
 use uuid::Uuid;
 
 use crate::conversation::Conversation;
 use crate::creator::Creator;
-use crate::id::{AccountId, ConversationId, CreatorId, MessageId};
+use crate::fan::FanProfile;
+use crate::id::{AccountId, ConversationId, CreatorId, FanId, MessageId};
 use crate::message::Message;
 use crate::page::{Cursor, Page, PageRequest};
 use crate::revision::{Revision, Versioned};
-use crate::store::{Change, ConversationChange, HolderId, Lease, LeaseName, StoreError};
+use crate::store::{Change, ConversationChange, Due, HolderId, Lease, LeaseName, StoreError};
 use crate::time::Timestamp;
 
 #[derive(Debug, Default)]
@@ -19,6 +21,8 @@ pub(super) struct Records {
     creators: BTreeMap<CreatorId, Versioned<Creator>>,
     accounts: BTreeMap<AccountId, CreatorId>,
     chats: BTreeMap<ConversationId, Chat>,
+    /// When each chat that is to be woken is, the earliest first.
+    wakes: BTreeSet<Wake>,
     leases: BTreeMap<String, Grant>,
     /// The last fence given out. One counter for all names, so that a fence still grows after the row
     /// of a released lease is gone.
@@ -28,9 +32,13 @@ pub(super) struct Records {
 #[derive(Debug)]
 struct Chat {
     state: Versioned<Conversation>,
+    fan: Option<FanProfile>,
     messages: BTreeMap<Place, Message>,
     sent_at: BTreeMap<MessageId, Timestamp>,
 }
+
+/// Where a conversation stands in the list of those that are due.
+type Wake = (Timestamp, ConversationId);
 
 /// Where a message stands in its list; the last sent has the greatest.
 type Place = (Timestamp, MessageId);
@@ -73,6 +81,10 @@ impl Records {
         self.chats.values().map(|chat| chat.state.clone()).collect()
     }
 
+    pub(super) fn fan(&self, id: ConversationId) -> Option<FanProfile> {
+        self.chats.get(&id)?.fan.clone()
+    }
+
     pub(super) fn message(&self, id: ConversationId, message: MessageId) -> Option<Message> {
         self.chats.get(&id)?.message(message).cloned()
     }
@@ -103,6 +115,34 @@ impl Records {
             Some(last) if rest.next().is_some() => Some(write_cursor(id, last)),
             Some(_) => None,
             None => page.after.clone(),
+        };
+        Ok(Page { items, next })
+    }
+
+    pub(super) fn due(
+        &self,
+        of: Option<CreatorId>,
+        until: Timestamp,
+        page: &PageRequest,
+    ) -> Result<Page<Due>, StoreError> {
+        let from = match &page.after {
+            Some(cursor) => Bound::Excluded(read_due_cursor(of, cursor)?),
+            None => Bound::Unbounded,
+        };
+        let mut rest = self
+            .wakes
+            .range((from, Bound::Unbounded))
+            .take_while(|(wake_at, _)| *wake_at <= until)
+            .filter(|(_, id)| of.is_none_or(|creator| id.creator == creator))
+            .map(|(wake_at, conversation)| Due {
+                conversation: *conversation,
+                wake_at: *wake_at,
+            });
+        let items: Vec<Due> = rest.by_ref().take(page.limit).collect();
+        let next = match items.last() {
+            Some(last) if rest.next().is_some() => Some(write_due_cursor(of, last)),
+            Some(_) => None,
+            None => page.after.clone().filter(|_| rest.next().is_some()),
         };
         Ok(Page { items, next })
     }
@@ -155,10 +195,17 @@ impl Records {
         check_rows(stored, change)?;
 
         // Nothing fails from here on.
+        if let Some(at) = stored.and_then(|chat| chat.state.value.wake_at()) {
+            self.wakes.remove(&(at, id));
+        }
+        if let Some(at) = change.conversation.wake_at() {
+            self.wakes.insert((at, id));
+        }
         let state = Versioned::new(change.conversation.clone(), revision);
         let chat = match self.chats.entry(id) {
             std::collections::btree_map::Entry::Vacant(vacant) => vacant.insert(Chat {
                 state,
+                fan: None,
                 messages: BTreeMap::new(),
                 sent_at: BTreeMap::new(),
             }),
@@ -168,13 +215,23 @@ impl Records {
                 chat
             }
         };
+        if let Some(fan) = &change.fan {
+            chat.fan
+                .get_or_insert_with(|| FanProfile::new(id.fan))
+                .merge(fan);
+        }
         for message in &change.messages {
+            let mut message = message.clone();
+            if let Some(at) = message.deleted_at {
+                message.delete(at);
+            }
             chat.sent_at.insert(message.id, message.sent_at);
-            chat.messages
-                .insert((message.sent_at, message.id), message.clone());
+            chat.messages.insert((message.sent_at, message.id), message);
         }
         for update in &change.contents {
-            if let Some(message) = chat.message_mut(update.message) {
+            if let Some(message) = chat.message_mut(update.message)
+                && message.deleted_at.is_none()
+            {
                 message.content = update.content.clone();
                 message.tokens = update.tokens;
             }
@@ -182,6 +239,11 @@ impl Records {
         for (message, decision) in &change.decisions {
             if let Some(message) = chat.message_mut(*message) {
                 message.decision = Some(decision.clone());
+            }
+        }
+        for (message, at) in &change.deletions {
+            if let Some(message) = chat.message_mut(*message) {
+                message.delete(*at);
             }
         }
         Ok(revision)
@@ -241,6 +303,14 @@ fn successor(stored: Option<Revision>, expected: Option<Revision>) -> Result<Rev
 /// Whether every row of the change belongs to it and fits what is stored.
 fn check_rows(stored: Option<&Chat>, change: &ConversationChange) -> Result<(), StoreError> {
     let id = change.conversation.id;
+    if let Some(fan) = &change.fan
+        && fan.id != id.fan
+    {
+        return Err(rejected(format!(
+            "fan is {}, who is not the fan of conversation {id}",
+            fan.id
+        )));
+    }
     let mut new = BTreeSet::new();
     for message in &change.messages {
         if message.conversation != id {
@@ -268,6 +338,13 @@ fn check_rows(stored: Option<&Chat>, change: &ConversationChange) -> Result<(), 
         if !known(message) {
             return Err(rejected(format!(
                 "decisions names message {message}, which conversation {id} does not have"
+            )));
+        }
+    }
+    for (message, _) in &change.deletions {
+        if !known(message) {
+            return Err(rejected(format!(
+                "deletions names message {message}, which conversation {id} does not have"
             )));
         }
     }
@@ -303,4 +380,38 @@ fn read_cursor(id: ConversationId, cursor: &Cursor) -> Result<Place, StoreError>
         (this_list && parts.next().is_none()).then_some((Timestamp::from_micros(micros), message))
     };
     parse().ok_or(StoreError::InvalidCursor)
+}
+
+/// `due/creator or all/micros/creator/fan`: a keyset too.
+fn write_due_cursor(of: Option<CreatorId>, last: &Due) -> Cursor {
+    let Due {
+        conversation,
+        wake_at,
+    } = last;
+    Cursor::new(format!(
+        "due/{}/{}/{}/{}",
+        list_of(of),
+        wake_at.as_micros(),
+        conversation.creator,
+        conversation.fan
+    ))
+}
+
+fn read_due_cursor(of: Option<CreatorId>, cursor: &Cursor) -> Result<Wake, StoreError> {
+    let parse = || {
+        let mut parts = cursor.as_str().strip_prefix("due/")?.split('/');
+        let this_list = parts.next()? == list_of(of);
+        let micros = parts.next()?.parse().ok()?;
+        let creator = CreatorId::from_uuid(Uuid::try_parse(parts.next()?).ok()?);
+        let fan = FanId::from_uuid(Uuid::try_parse(parts.next()?).ok()?);
+        (this_list && parts.next().is_none()).then_some((
+            Timestamp::from_micros(micros),
+            ConversationId::new(creator, fan),
+        ))
+    };
+    parse().ok_or(StoreError::InvalidCursor)
+}
+
+fn list_of(of: Option<CreatorId>) -> String {
+    of.map_or_else(|| "all".to_owned(), |creator| creator.to_string())
 }

@@ -80,6 +80,13 @@ macro_rules! store_over_records {
                 Ok(self.with_records(|records| records.conversation(id)))
             }
 
+            async fn fan(
+                &self,
+                id: $crate::id::ConversationId,
+            ) -> Result<Option<$crate::fan::FanProfile>, $crate::store::StoreError> {
+                Ok(self.with_records(|records| records.fan(id)))
+            }
+
             async fn messages(
                 &self,
                 id: $crate::id::ConversationId,
@@ -95,6 +102,15 @@ macro_rules! store_over_records {
                 message: $crate::id::MessageId,
             ) -> Result<Option<$crate::message::Message>, $crate::store::StoreError> {
                 Ok(self.with_records(|records| records.message(id, message)))
+            }
+
+            async fn due(
+                &self,
+                of: Option<$crate::id::CreatorId>,
+                until: $crate::time::Timestamp,
+                page: &$crate::page::PageRequest,
+            ) -> Result<$crate::page::Page<$crate::store::Due>, $crate::store::StoreError> {
+                self.with_records(|records| records.due(of, until, page))
             }
 
             async fn commit(

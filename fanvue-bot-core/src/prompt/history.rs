@@ -132,6 +132,7 @@ mod tests {
                 tokens: None,
                 turn: None,
                 decision: None,
+                deleted_at: None,
             })
             .collect()
     }

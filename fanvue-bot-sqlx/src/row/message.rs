@@ -25,6 +25,7 @@ pub(crate) struct MessageRow {
     pub(crate) stored_at: i64,
     pub(crate) turn: Option<i64>,
     pub(crate) decision: Option<DecisionRow>,
+    pub(crate) deleted_at: Option<i64>,
 }
 
 /// What a message says, and its length.
@@ -55,7 +56,7 @@ impl MessageRow {
             .map(|turn| i64::try_from(turn.number()))
             .transpose()
             .map_err(|_| rejected("message.turn", "is larger than a column holds"))?;
-        Ok(Self {
+        let mut row = Self {
             creator: message.conversation.creator.as_uuid(),
             fan: message.conversation.fan.as_uuid(),
             id: message.id.as_uuid(),
@@ -70,7 +71,18 @@ impl MessageRow {
                 .as_ref()
                 .map(DecisionRow::from_domain)
                 .transpose()?,
-        })
+            deleted_at: None,
+        };
+        if let Some(at) = message.deleted_at {
+            row.delete(at.as_micros());
+        }
+        Ok(row)
+    }
+
+    /// As [`Message::delete`].
+    pub(crate) fn delete(&mut self, at: i64) {
+        self.content = ContentRow::erased();
+        self.deleted_at = Some(self.deleted_at.map_or(at, |before| before.min(at)));
     }
 
     pub(crate) fn into_domain(self, conversation: ConversationId) -> Result<Message, CorruptField> {
@@ -93,6 +105,7 @@ impl MessageRow {
             tokens,
             turn: turn.map(TurnId::new),
             decision: self.decision.map(DecisionRow::into_domain).transpose()?,
+            deleted_at: self.deleted_at.map(Timestamp::from_micros),
         })
     }
 }
@@ -118,6 +131,19 @@ impl ContentRow {
             tokenizer: tokens.map(|count| i64::from(count.tokenizer)),
             tokens: tokens.map(|count| i64::from(count.tokens)),
         })
+    }
+
+    /// As [`Content::erased`], without a count.
+    pub(crate) const fn erased() -> Self {
+        Self {
+            text: None,
+            media: None,
+            has_media: false,
+            price_cents: None,
+            fetched: true,
+            tokenizer: None,
+            tokens: None,
+        }
     }
 
     fn into_domain(self) -> Result<(Content, Option<TokenCount>), CorruptField> {

@@ -6,11 +6,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use fanvue_bot_core::conversation::Conversation;
 use fanvue_bot_core::creator::Creator;
-use fanvue_bot_core::id::{AccountId, ConversationId, CreatorId, MessageId};
+use fanvue_bot_core::fan::FanProfile;
+use fanvue_bot_core::id::{AccountId, ConversationId, CreatorId, FanId, MessageId};
 use fanvue_bot_core::message::Message;
 use fanvue_bot_core::page::{Page, PageRequest};
 use fanvue_bot_core::revision::{Revision, Versioned};
-use fanvue_bot_core::store::{Change, HolderId, Lease, LeaseName, Store, StoreError};
+use fanvue_bot_core::store::{Change, Due, HolderId, Lease, LeaseName, Store, StoreError};
 use fanvue_bot_core::time::Timestamp;
 use sqlx::sqlite::SqliteRow;
 
@@ -18,8 +19,10 @@ use super::SqliteBackend;
 use super::fault::Fault;
 use super::sql::{Columns, Values, fetch};
 use super::write::{Acquiring, Call, Op, Releasing};
-use crate::cursor::MessageCursor;
-use crate::row::{ContentRow, ConversationRow, CorruptField, CreatorRow, DecisionRow, MessageRow};
+use crate::cursor::{DueCursor, MessageCursor};
+use crate::row::{
+    ContentRow, ConversationRow, CorruptField, CreatorRow, DecisionRow, FanRow, MessageRow,
+};
 
 const CREATOR: &str =
     "SELECT creator_id, account_id, revision, profile FROM creators WHERE creator_id = ?1";
@@ -31,24 +34,46 @@ const CREATOR_BY_ACCOUNT: &str =
 const CONVERSATION: &str =
     "SELECT revision, state FROM conversations WHERE creator_id = ?1 AND fan_id = ?2";
 
+const FAN: &str =
+    "SELECT handle, display_name, nickname FROM fans WHERE creator_id = ?1 AND fan_id = ?2";
+
 const MESSAGE: &str = "\
     SELECT id, sent_at, stored_at, author, kind, text, media, has_media, price_cents, fetched, \
-    tokenizer, tokens, turn, outcome, decision, decided_at FROM messages \
+    tokenizer, tokens, turn, outcome, decision, decided_at, deleted_at FROM messages \
     WHERE creator_id = ?1 AND fan_id = ?2 AND id = ?3";
 
 const NEWEST_MESSAGES: &str = "\
     SELECT id, sent_at, stored_at, author, kind, text, media, has_media, price_cents, fetched, \
-    tokenizer, tokens, turn, outcome, decision, decided_at FROM messages \
+    tokenizer, tokens, turn, outcome, decision, decided_at, deleted_at FROM messages \
     WHERE creator_id = ?1 AND fan_id = ?2 ORDER BY sent_at DESC, id DESC LIMIT ?3";
 
 const OLDER_MESSAGES: &str = "\
     SELECT id, sent_at, stored_at, author, kind, text, media, has_media, price_cents, fetched, \
-    tokenizer, tokens, turn, outcome, decision, decided_at FROM messages \
+    tokenizer, tokens, turn, outcome, decision, decided_at, deleted_at FROM messages \
     WHERE creator_id = ?1 AND fan_id = ?2 AND (sent_at, id) < (?4, ?5) \
     ORDER BY sent_at DESC, id DESC LIMIT ?3";
 
-/// The most messages of one page, so that no answer takes the memory of a whole chat.
-const MOST_MESSAGES: usize = 1_000;
+/// Crosses tenants: for sweeps of the deployment.
+const DUE: &str = "\
+    SELECT creator_id, fan_id, wake_at FROM conversations \
+    WHERE wake_at <= ?1 ORDER BY wake_at, creator_id, fan_id LIMIT ?2";
+
+const DUE_AFTER: &str = "\
+    SELECT creator_id, fan_id, wake_at FROM conversations \
+    WHERE wake_at <= ?1 AND (wake_at, creator_id, fan_id) > (?3, ?4, ?5) \
+    ORDER BY wake_at, creator_id, fan_id LIMIT ?2";
+
+const DUE_OF: &str = "\
+    SELECT creator_id, fan_id, wake_at FROM conversations \
+    WHERE creator_id = ?3 AND wake_at <= ?1 ORDER BY wake_at, fan_id LIMIT ?2";
+
+const DUE_OF_AFTER: &str = "\
+    SELECT creator_id, fan_id, wake_at FROM conversations \
+    WHERE creator_id = ?4 AND wake_at <= ?1 AND (wake_at, fan_id) > (?3, ?5) \
+    ORDER BY wake_at, fan_id LIMIT ?2";
+
+/// The most items of one page, so that no answer takes the memory of a whole list.
+const MOST_ITEMS: usize = 1_000;
 
 #[async_trait]
 impl Store for SqliteBackend {
@@ -80,6 +105,14 @@ impl Store for SqliteBackend {
         Ok(Some(Versioned::new(state, revision)))
     }
 
+    async fn fan(&self, id: ConversationId) -> Result<Option<FanProfile>, StoreError> {
+        let rows = fetch(self.readers(), FAN, key(id)?).await?;
+        match rows.first() {
+            Some(row) => Ok(Some(fan(row, id)?.into_domain())),
+            None => Ok(None),
+        }
+    }
+
     async fn messages(
         &self,
         id: ConversationId,
@@ -89,15 +122,11 @@ impl Store for SqliteBackend {
             Some(cursor) => Some(MessageCursor::decode(cursor, id)?),
             None => None,
         };
-        let limit = page.limit.min(MOST_MESSAGES);
+        let limit = page.limit.min(MOST_ITEMS);
         if limit == 0 {
-            return Ok(Page {
-                items: Vec::new(),
-                next: page.after.clone(),
-            });
+            return Ok(none_of(page));
         }
-        // One more than asked for tells whether there are more.
-        let values = key(id)?.int(i64::try_from(limit + 1).unwrap_or(i64::MAX))?;
+        let values = key(id)?.int(one_more_than(limit))?;
         let rows = match after {
             None => fetch(self.readers(), NEWEST_MESSAGES, values).await?,
             Some(after) => {
@@ -136,6 +165,52 @@ impl Store for SqliteBackend {
         }
     }
 
+    async fn due(
+        &self,
+        of: Option<CreatorId>,
+        until: Timestamp,
+        page: &PageRequest,
+    ) -> Result<Page<Due>, StoreError> {
+        let after = match &page.after {
+            Some(cursor) => Some(DueCursor::decode(cursor, of)?),
+            None => None,
+        };
+        let limit = page.limit.min(MOST_ITEMS);
+        if limit == 0 {
+            return Ok(none_of(page));
+        }
+        let values = Values::default()
+            .int(until.as_micros())?
+            .int(one_more_than(limit))?;
+        let (sql, values) = match (of, after) {
+            (None, None) => (DUE, values),
+            (Some(of), None) => (DUE_OF, values.id(of.as_uuid())?),
+            (of, Some(after)) => {
+                let sql = of.map_or(DUE_AFTER, |_| DUE_OF_AFTER);
+                let values = values.int(after.wake_at)?.id(after.creator)?;
+                (sql, values.id(after.fan)?)
+            }
+        };
+        let rows = fetch(self.readers(), sql, values).await?;
+        let items = rows
+            .iter()
+            .take(limit)
+            .map(|row| Ok(due(row)?))
+            .collect::<Result<Vec<Due>, StoreError>>()?;
+        let next = match items.last() {
+            Some(last) if rows.len() > limit => Some(
+                DueCursor {
+                    wake_at: last.wake_at.as_micros(),
+                    creator: last.conversation.creator.as_uuid(),
+                    fan: last.conversation.fan.as_uuid(),
+                }
+                .encode(of),
+            ),
+            _ => None,
+        };
+        Ok(Page { items, next })
+    }
+
     async fn commit(
         &self,
         change: &Change,
@@ -171,6 +246,19 @@ fn key(id: ConversationId) -> Result<Values, Fault> {
         .id(id.fan.as_uuid())
 }
 
+/// A page of nothing, which leaves its reader where they are.
+fn none_of<T>(page: &PageRequest) -> Page<T> {
+    Page {
+        items: Vec::new(),
+        next: page.after.clone(),
+    }
+}
+
+/// How many rows to read for a page of `limit`: one more tells whether there are more.
+fn one_more_than(limit: usize) -> i64 {
+    i64::try_from(limit).map_or(i64::MAX, |limit| limit.saturating_add(1))
+}
+
 fn revision(columns: Columns<'_>, index: usize) -> Result<Revision, CorruptField> {
     let number = columns.int(index, "revision")?;
     u64::try_from(number)
@@ -190,6 +278,32 @@ fn one_creator(rows: &[SqliteRow]) -> Result<Option<Versioned<Creator>>, StoreEr
     };
     let revision = revision(columns, 2)?;
     Ok(Some(Versioned::new(creator.into_domain()?, revision)))
+}
+
+fn fan(row: &SqliteRow, of: ConversationId) -> Result<FanRow, CorruptField> {
+    let columns = Columns::new(row, "fans");
+    let name = |index, field| {
+        let text = columns.text_or_null(index, field)?;
+        Ok(text.map(Arc::from))
+    };
+    Ok(FanRow {
+        creator: of.creator.as_uuid(),
+        fan: of.fan.as_uuid(),
+        handle: name(0, "handle")?,
+        display_name: name(1, "display_name")?,
+        nickname: name(2, "nickname")?,
+    })
+}
+
+fn due(row: &SqliteRow) -> Result<Due, CorruptField> {
+    let columns = Columns::new(row, "conversations");
+    Ok(Due {
+        conversation: ConversationId::new(
+            CreatorId::from_uuid(columns.id(0, "creator_id")?),
+            FanId::from_uuid(columns.id(1, "fan_id")?),
+        ),
+        wake_at: Timestamp::from_micros(columns.int(2, "wake_at")?),
+    })
 }
 
 fn message(row: &SqliteRow, of: ConversationId) -> Result<MessageRow, CorruptField> {
@@ -226,6 +340,7 @@ fn message(row: &SqliteRow, of: ConversationId) -> Result<MessageRow, CorruptFie
         },
         turn: columns.int_or_null(12, "turn")?,
         decision,
+        deleted_at: columns.int_or_null(16, "deleted_at")?,
     })
 }
 
@@ -234,7 +349,12 @@ pub(super) const STATEMENTS: &[&str] = &[
     CREATOR,
     CREATOR_BY_ACCOUNT,
     CONVERSATION,
+    FAN,
     MESSAGE,
     NEWEST_MESSAGES,
     OLDER_MESSAGES,
+    DUE,
+    DUE_AFTER,
+    DUE_OF,
+    DUE_OF_AFTER,
 ];

@@ -79,6 +79,7 @@ pub(crate) fn message(id: ConversationId, number: u128, seconds: i64) -> Message
         tokens: None,
         turn: None,
         decision: None,
+        deleted_at: None,
     }
 }
 

@@ -98,6 +98,7 @@ pub fn message(conversation: ConversationId, number: u32) -> Message {
         tokens: None,
         turn: None,
         decision: None,
+        deleted_at: None,
     }
 }
 

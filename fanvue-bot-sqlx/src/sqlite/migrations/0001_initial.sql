@@ -24,7 +24,22 @@ CREATE TABLE conversations (
     state TEXT NOT NULL,
     PRIMARY KEY (creator_id, fan_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX conversations_wake ON conversations (wake_at) WHERE wake_at IS NOT NULL;
+CREATE INDEX conversations_wake ON conversations (wake_at, creator_id, fan_id)
+    WHERE wake_at IS NOT NULL;
+CREATE INDEX conversations_wake_of ON conversations (creator_id, wake_at, fan_id)
+    WHERE wake_at IS NOT NULL;
+
+-- What is known of each conversation's fan.
+CREATE TABLE fans (
+    creator_id BLOB NOT NULL,
+    fan_id BLOB NOT NULL,
+    handle TEXT,
+    display_name TEXT,
+    nickname TEXT,
+    PRIMARY KEY (creator_id, fan_id),
+    FOREIGN KEY (creator_id, fan_id) REFERENCES conversations (creator_id, fan_id)
+        DEFERRABLE INITIALLY DEFERRED
+) STRICT, WITHOUT ROWID;
 
 -- Without a rowid, so that a conversation's messages lie side by side.
 CREATE TABLE messages (
@@ -46,6 +61,7 @@ CREATE TABLE messages (
     outcome TEXT,
     decision TEXT,
     decided_at INTEGER,
+    deleted_at INTEGER,
     PRIMARY KEY (creator_id, fan_id, id),
     FOREIGN KEY (creator_id, fan_id) REFERENCES conversations (creator_id, fan_id)
         DEFERRABLE INITIALLY DEFERRED

@@ -17,8 +17,10 @@ use uuid::Uuid;
 
 use self::facts::Facts;
 use super::{Call, Transaction};
-use crate::change::{ChangeRows, ConversationRows};
-use crate::row::{ContentRow, ConversationRow, CreatorRow, DecisionRow, JobRow, MessageRow};
+use crate::change::{ChangeRows, ConversationRows, earliest};
+use crate::row::{
+    ContentRow, ConversationRow, CreatorRow, DecisionRow, FanRow, JobRow, MessageRow,
+};
 use crate::sqlite::fault::Fault;
 
 /// A change, the jobs that follow from it, or both.
@@ -38,14 +40,17 @@ pub(in crate::sqlite) struct Written {
 /// A conversation, then a message or a job's key within the tenant.
 type MessageKey = [Uuid; 3];
 
-/// What is to be written for all operations together.
+/// What is to be written for all operations together. A deletion is written last and erases whatever the
+/// others brought, so their order among each other does not matter.
 #[derive(Default)]
 struct Rows<'c> {
     creators: Vec<(&'c CreatorRow, i64)>,
     conversations: BTreeMap<[Uuid; 2], (&'c ConversationRow, i64)>,
+    fans: BTreeMap<[Uuid; 2], FanRow>,
     messages: Vec<&'c MessageRow>,
     contents: BTreeMap<MessageKey, &'c ContentRow>,
     decisions: BTreeMap<MessageKey, &'c DecisionRow>,
+    deletions: BTreeMap<MessageKey, i64>,
 }
 
 pub(super) async fn commit(
@@ -133,6 +138,13 @@ fn accept_conversation<'c>(
         .messages
         .extend(change.messages.iter().map(|message| key(message.id)));
     rows.conversations.insert(id, (row, next));
+    if let Some(fan) = &change.fan {
+        let merged = match rows.fans.remove(&id) {
+            Some(known) => known.merged(fan),
+            None => fan.clone(),
+        };
+        rows.fans.insert(id, merged);
+    }
     rows.messages.extend(&change.messages);
     rows.contents.extend(
         change
@@ -146,6 +158,9 @@ fn accept_conversation<'c>(
             .iter()
             .map(|(message, row)| (key(*message), row)),
     );
+    for (message, at) in &change.deletions {
+        earliest(&mut rows.deletions, key(*message), *at);
+    }
     revision(next)
 }
 

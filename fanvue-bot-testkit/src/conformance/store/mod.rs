@@ -11,6 +11,9 @@ pub mod cancel;
 pub mod changes;
 pub mod conversations;
 pub mod creators;
+pub mod deletions;
+pub mod due;
+pub mod fans;
 pub mod leases;
 pub mod messages;
 pub mod paging;
@@ -131,9 +134,59 @@ macro_rules! __store_cases {
                 a_bad_first_change_adds_no_conversation
                 a_refused_change_can_be_mended_and_made
             }
+            fans {
+                nobody_is_known_of_whom_no_change_told
+                every_name_of_a_fan_reads_back
+                a_fan_may_come_with_the_first_change
+                a_fan_of_whom_only_the_id_is_known_reads_back
+                odd_names_of_a_fan_read_back
+                no_name_and_an_empty_name_are_told_apart
+                what_a_change_does_not_know_of_the_fan_stays
+                what_a_change_knows_of_the_fan_replaces_what_was_known
+                a_change_without_the_fan_leaves_them
+                the_profile_of_another_fan_is_rejected_and_changes_nothing
+                a_refused_change_tells_nothing_of_the_fan
+            }
+            deletions {
+                a_deleted_message_loses_what_it_says_and_nothing_else
+                deleted_messages_are_listed_in_their_places
+                a_message_may_be_new_and_deleted_in_one_change
+                a_message_that_was_deleted_before_it_came_in_is_stored_without_words
+                odd_times_of_a_deletion_read_back
+                deleting_again_changes_nothing
+                the_earliest_time_of_a_deletion_counts
+                what_a_deleted_message_said_does_not_come_back
+                words_beside_a_deleted_message_are_learned
+                a_deleted_message_can_be_decided_on
+                a_deleted_message_is_not_new_again
+                hundreds_of_deletions_fit_in_one_change
+                a_deletion_of_an_unknown_message_is_rejected
+                a_stale_change_deletes_nothing
+            }
+            due {
+                a_conversation_is_due_from_its_time_on
+                a_conversation_that_waits_for_nobody_is_not_due
+                what_is_due_comes_earliest_first_whatever_the_order_of_commits
+                what_is_due_at_the_same_time_comes_by_id
+                odd_times_of_a_wake_up_are_in_order
+                a_creators_list_holds_their_conversations_only
+                the_list_of_all_creators_holds_every_conversation
+                a_conversation_moves_in_the_list_with_its_time
+                a_refused_change_moves_nothing_in_the_list
+                pages_of_any_size_cover_what_is_due_once
+                a_page_of_none_that_is_due_is_empty
+                a_conversation_that_stays_is_listed_once_whatever_moves
+                a_list_whose_rest_is_gone_ends
+                a_cursor_of_what_is_due_stays_good_for_a_later_time
+                a_cursor_of_what_is_due_can_be_used_again_and_as_text
+                a_cursor_of_what_is_due_that_is_none_is_refused
+                a_cursor_of_another_list_is_refused_by_what_is_due
+            }
             tenants {
                 the_same_fan_has_a_conversation_with_each_creator
                 the_same_message_id_under_two_creators_is_two_messages
+                the_same_fan_is_known_to_each_creator_by_other_names
+                a_deletion_of_one_creator_leaves_the_message_of_another
                 no_read_returns_another_creators_row
                 no_read_returns_another_fans_row
                 a_commit_of_one_creator_leaves_the_others_as_they_are
@@ -201,6 +254,9 @@ mod tests {
                 "messages" => include_str!("messages.rs"),
                 "paging" => include_str!("paging.rs"),
                 "changes" => include_str!("changes.rs"),
+                "fans" => include_str!("fans.rs"),
+                "deletions" => include_str!("deletions.rs"),
+                "due" => include_str!("due.rs"),
                 "tenants" => include_str!("tenants.rs"),
                 "races" => include_str!("races.rs"),
                 "cancel" => include_str!("cancel.rs"),

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use fanvue_bot_core::decision::{Decision, Outcome};
+use fanvue_bot_core::fan::FanProfile;
 use fanvue_bot_core::message::Content;
 use fanvue_bot_core::page::PageRequest;
 use fanvue_bot_core::revision::Versioned;
 use fanvue_bot_core::store::{ContentUpdate, ConversationChange, Store};
 
-use super::given::{at, chat, chat_with, conversation_id, message, message_id, onboard};
+use super::given::{at, chat, chat_with, conversation_id, fan_id, message, message_id, onboard};
 
 pub async fn the_same_fan_has_a_conversation_with_each_creator(store: Arc<dyn Store>) {
     let (first, first_revision) = chat(&store, 1, 1).await;
@@ -54,6 +55,42 @@ pub async fn the_same_message_id_under_two_creators_is_two_messages(store: Arc<d
             Some(expected)
         );
     }
+}
+
+/// Tells the conversation of creator `creator` with fan 1 that the fan goes by `name`.
+async fn chat_with_named(store: &dyn Store, creator: u32, name: &str) -> FanProfile {
+    let (state, revision) = chat(store, creator, 1).await;
+    let mut fan = FanProfile::new(fan_id(1));
+    fan.nickname = Some(name.into());
+    let mut change = ConversationChange::new(state);
+    change.fan = Some(fan.clone());
+    store.commit(&change.into(), Some(revision)).await.unwrap();
+    fan
+}
+
+pub async fn the_same_fan_is_known_to_each_creator_by_other_names(store: Arc<dyn Store>) {
+    let first = chat_with_named(&store, 1, "Benny").await;
+    chat(&store, 3, 1).await;
+    for creator in [2, 3] {
+        let id = conversation_id(creator, 1);
+        assert_eq!(store.fan(id).await.unwrap(), None);
+    }
+    let second = chat_with_named(&store, 2, "B.").await;
+    for (creator, fan) in [(1, first), (2, second)] {
+        let id = conversation_id(creator, 1);
+        assert_eq!(store.fan(id).await.unwrap(), Some(fan));
+    }
+}
+
+pub async fn a_deletion_of_one_creator_leaves_the_message_of_another(store: Arc<dyn Store>) {
+    let id = conversation_id(2, 1);
+    let (state, revision) = chat_with(&store, 1, 1, vec![message(conversation_id(1, 1), 1)]).await;
+    chat_with(&store, 2, 1, vec![message(id, 1)]).await;
+    let mut change = ConversationChange::new(state);
+    change.deletions = vec![(message_id(1), at(60))];
+    store.commit(&change.into(), Some(revision)).await.unwrap();
+    let stored = store.message(id, message_id(1)).await.unwrap();
+    assert_eq!(stored, Some(message(id, 1)));
 }
 
 pub async fn no_read_returns_another_creators_row(store: Arc<dyn Store>) {

@@ -36,12 +36,28 @@ static CONVERSATIONS: LazyLock<Bulk> = LazyLock::new(|| {
     )
 });
 
+/// Most messages tell nothing new of their fan; such a row is left as it is, so that its page is not
+/// written again.
+static FANS: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::new(
+        "INSERT OR FAIL INTO fans (creator_id, fan_id, handle, display_name, nickname)",
+        5,
+        "ON CONFLICT (creator_id, fan_id) DO UPDATE SET \
+         handle = coalesce(excluded.handle, handle), \
+         display_name = coalesce(excluded.display_name, display_name), \
+         nickname = coalesce(excluded.nickname, nickname) \
+         WHERE coalesce(excluded.handle, handle) IS NOT handle \
+         OR coalesce(excluded.display_name, display_name) IS NOT display_name \
+         OR coalesce(excluded.nickname, nickname) IS NOT nickname",
+    )
+});
+
 static MESSAGES: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::new(
         "INSERT OR FAIL INTO messages (creator_id, fan_id, id, sent_at, stored_at, author, kind, text, \
          media, has_media, price_cents, fetched, tokenizer, tokens, turn, outcome, decision, \
-         decided_at)",
-        18,
+         decided_at, deleted_at)",
+        19,
         "",
     )
 });
@@ -56,7 +72,8 @@ static CONTENTS: LazyLock<Bulk> = LazyLock::new(|| {
             SELECT k.text, k.media, k.has_media, k.price_cents, k.fetched, k.tokenizer, k.tokens \
             FROM known AS k WHERE k.id = messages.id AND k.fan_id = messages.fan_id \
             AND k.creator_id = messages.creator_id) \
-         WHERE (creator_id, fan_id, id) IN (SELECT creator_id, fan_id, id FROM known)",
+         WHERE (creator_id, fan_id, id) IN (SELECT creator_id, fan_id, id FROM known) \
+         AND deleted_at IS NULL",
     )
 });
 
@@ -66,6 +83,19 @@ static DECISIONS: LazyLock<Bulk> = LazyLock::new(|| {
         6,
         ") UPDATE OR FAIL messages SET (outcome, decision, decided_at) = (\
             SELECT k.outcome, k.decision, k.decided_at \
+            FROM known AS k WHERE k.id = messages.id AND k.fan_id = messages.fan_id \
+            AND k.creator_id = messages.creator_id) \
+         WHERE (creator_id, fan_id, id) IN (SELECT creator_id, fan_id, id FROM known)",
+    )
+});
+
+static DELETIONS: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::new(
+        "WITH known (creator_id, fan_id, id, at) AS (",
+        4,
+        ") UPDATE OR FAIL messages SET text = NULL, media = NULL, has_media = 0, price_cents = NULL, \
+         fetched = 1, tokenizer = NULL, tokens = NULL, deleted_at = (\
+            SELECT min(k.at, coalesce(messages.deleted_at, k.at)) \
             FROM known AS k WHERE k.id = messages.id AND k.fan_id = messages.fan_id \
             AND k.creator_id = messages.creator_id) \
          WHERE (creator_id, fan_id, id) IN (SELECT creator_id, fan_id, id FROM known)",
@@ -141,6 +171,15 @@ impl Rows<'_> {
                 },
             )
             .await?;
+        let fans: Vec<_> = self.fans.values().collect();
+        FANS.run(connection, none, &fans, |values, row| {
+            values.push_id(row.creator)?;
+            values.push_id(row.fan)?;
+            values.push(row.handle.as_deref())?;
+            values.push(row.display_name.as_deref())?;
+            values.push(row.nickname.as_deref())
+        })
+        .await?;
         MESSAGES
             .run(connection, none, &self.messages, |values, row| {
                 values.push_id(row.creator)?;
@@ -152,7 +191,8 @@ impl Rows<'_> {
                 values.push(row.kind.as_str())?;
                 push_content(values, &row.content)?;
                 values.push(row.turn)?;
-                push_decision(values, row.decision.as_ref())
+                push_decision(values, row.decision.as_ref())?;
+                values.push(row.deleted_at)
             })
             .await?;
         let contents: Vec<_> = self.contents.iter().collect();
@@ -167,6 +207,13 @@ impl Rows<'_> {
             .run(connection, none, &decisions, |values, (key, row)| {
                 push_key(values, key)?;
                 push_decision(values, Some(row))
+            })
+            .await?;
+        let deletions: Vec<_> = self.deletions.iter().collect();
+        DELETIONS
+            .run(connection, none, &deletions, |values, (key, at)| {
+                push_key(values, key)?;
+                values.push(**at)
             })
             .await?;
         Ok(())
@@ -285,9 +332,11 @@ pub(super) fn statements() -> Vec<String> {
     [
         &CREATORS,
         &CONVERSATIONS,
+        &FANS,
         &MESSAGES,
         &CONTENTS,
         &DECISIONS,
+        &DELETIONS,
         &KEYS,
         &JOBS,
         &LANES,
