@@ -124,27 +124,37 @@ impl Writer {
 
     /// Does the operations in one transaction and answers. If that fails in a way that one of them may
     /// have caused, each is done on its own.
+    ///
+    /// A failure is not logged here: whoever asked is told, and handles it.
     async fn work(&mut self, mut ops: Vec<Op>) {
         match self.transact(&mut ops).await {
-            Ok(()) => {}
+            Ok(()) => answer(ops),
             Err(fault) if ops.len() > 1 && fault.concerns_one_operation() => {
-                tracing::warn!(%fault, "a group of operations failed; each is tried on its own");
-                for op in ops {
-                    let mut alone = vec![op];
-                    if let Err(fault) = self.transact(&mut alone).await {
-                        fail(alone, &fault);
-                    } else {
-                        answer(alone);
-                    }
-                }
-                return;
+                self.work_one_by_one(ops, &fault).await;
             }
-            Err(fault) => {
-                fail(ops, &fault);
-                return;
+            Err(fault) => fail(ops, &fault),
+        }
+    }
+
+    async fn work_one_by_one(&mut self, ops: Vec<Op>, together: &Fault) {
+        let mut failed = 0_usize;
+        for op in ops {
+            let mut alone = vec![op];
+            match self.transact(&mut alone).await {
+                Ok(()) => answer(alone),
+                Err(fault) => {
+                    failed += 1;
+                    fail(alone, &fault);
+                }
             }
         }
-        answer(ops);
+        if failed == 0 {
+            // Nobody else hears of this one.
+            tracing::warn!(
+                error = together as &dyn std::error::Error,
+                "operations failed together and none of them alone; nothing is lost by that"
+            );
+        }
     }
 
     async fn transact(&mut self, ops: &mut [Op]) -> Result<(), Fault> {
@@ -236,7 +246,6 @@ fn answer(ops: Vec<Op>) {
 }
 
 fn fail(ops: Vec<Op>, fault: &Fault) {
-    tracing::warn!(%fault, operations = ops.len(), "writing to the database failed");
     for op in ops {
         op.fail(fault);
     }

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanvue_bot_core::backend::CommitAndEnqueue as _;
+use fanvue_bot_core::fan::FanProfile;
+use fanvue_bot_core::message::Content;
 use fanvue_bot_core::queue::{Enqueued, JobQueue as _, WorkerId};
 use fanvue_bot_core::revision::Revision;
-use fanvue_bot_core::store::{Store as _, StoreError};
+use fanvue_bot_core::store::{ContentUpdate, Store as _, StoreError};
 use fanvue_bot_sqlx::SqliteBackend;
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use tokio::sync::Mutex;
 
-use crate::given::{at, change, conversation_id, db, intake, job, message};
+use crate::given::{at, change, conversation_id, db, intake, job, message, message_id};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_that_build_on_the_same_revision_one_wins() {
@@ -72,6 +74,53 @@ async fn operations_that_wait_together_share_a_transaction_and_fail_alone() {
     // One transaction writes each page once, 64 write the busiest pages 64 times.
     let written = frames(&db.path) - before;
     assert!(written < 100, "{written} pages");
+}
+
+#[tokio::test]
+async fn changes_of_one_conversation_in_one_group_build_on_each_other() {
+    let db = db().await;
+    let id = conversation_id(1, 2);
+    let named = |handle: Option<&str>, nickname: Option<&str>| {
+        let mut fan = FanProfile::new(id.fan);
+        fan.handle = handle.map(Into::into);
+        fan.nickname = nickname.map(Into::into);
+        Some(fan)
+    };
+    let words = |text: &str| ContentUpdate {
+        message: message_id(1),
+        content: Content::text(text),
+        tokens: None,
+    };
+    let mut changes = vec![change(id), change(id), change(id), change(id)];
+    changes[0].fan = named(Some("a"), Some("b"));
+    changes[0].messages = vec![message(id, 1, 0)];
+    changes[1].fan = named(None, Some("c"));
+    changes[1].contents = vec![words("before")];
+    changes[2].deletions = vec![(message_id(1), at(9))];
+    changes[3].fan = named(Some("d"), None);
+    changes[3].contents = vec![words("after")];
+    changes[3].deletions = vec![(message_id(1), at(7))];
+    let before = db.backend.commit(&change(id).into(), None).await.unwrap();
+    let waiting = frames(&db.path);
+    // A revision is the number of the commit, so the next ones are known before they are made.
+    let mut revision = before;
+    let commits = changes.into_iter().map(|change| {
+        let expected = revision;
+        revision = revision.next();
+        let backend = &db.backend;
+        async move { backend.commit(&change.into(), Some(expected)).await }
+    });
+    for result in join_all(commits.collect::<Vec<_>>()).await {
+        result.unwrap();
+    }
+    assert!(frames(&db.path) - waiting < 20, "more than one transaction");
+
+    let mut expected = message(id, 1, 0);
+    expected.delete(at(7));
+    let read = db.backend.message(id, message_id(1)).await.unwrap();
+    assert_eq!(read, Some(expected));
+    let fan = db.backend.fan(id).await.unwrap();
+    assert_eq!(fan, named(Some("d"), Some("c")));
 }
 
 /// How many pages the write-ahead log holds.

@@ -7,6 +7,7 @@ mod corrupt;
 mod given;
 mod group;
 mod kill;
+mod logging;
 mod opening;
 mod queue;
 mod space;

@@ -106,6 +106,17 @@ async fn no_statement_reads_a_table_from_end_to_end() {
     }
 }
 
+#[tokio::test]
+async fn no_page_of_a_list_is_sorted() {
+    let (_dir, options) = filled(10).await;
+    let mut connection = options.writer().connect().await.unwrap();
+    for sql in store::STATEMENTS {
+        for step in plan(&mut connection, sql).await {
+            assert!(!step.contains("TEMP B-TREE"), "{step}\nof {sql}");
+        }
+    }
+}
+
 /// How many steps SQLite's machine takes to claim ten lanes.
 async fn steps_to_claim(waiting: u128) -> (u64, usize) {
     let (_dir, options) = filled(waiting).await;
