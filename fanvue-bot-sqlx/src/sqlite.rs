@@ -14,6 +14,10 @@
 //! Answers are given after the commit, so nothing acknowledged is lost, whether the process is killed or
 //! the handle dropped. Several processes may share a file on one machine; they take turns at writing.
 //! A file on a network share is not safe: SQLite's locks do not work there.
+//!
+//! What is erased, such as the words of a deleted message, is overwritten and not only forgotten. Old pages
+//! remain in the write-ahead log until it is moved into the file, which [`SqliteBackend::close`] does, and
+//! then removed or written over. Copies and backups are the operator's.
 
 mod fault;
 mod job_id;

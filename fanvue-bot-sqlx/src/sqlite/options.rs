@@ -153,6 +153,8 @@ impl SqliteBuilder {
             .pragma("cache_size", WRITER_CACHE)
             .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
             .pragma("temp_store", "MEMORY")
+            // Otherwise what a deleted message said stays readable in the unused space of the file.
+            .pragma("secure_delete", "ON")
             .synchronous(match self.synchronous {
                 Synchronous::Full => SqliteSynchronous::Full,
                 Synchronous::Normal => SqliteSynchronous::Normal,

@@ -4,6 +4,7 @@
 
 mod conformance;
 mod corrupt;
+mod erased;
 mod given;
 mod group;
 mod kill;
