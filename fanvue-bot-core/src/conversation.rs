@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::decision::WaitCause;
 use crate::entropy::Seed;
 use crate::id::{ConversationId, MessageId, TurnId};
 use crate::time::Timestamp;
@@ -49,6 +50,12 @@ pub struct Conversation {
     /// beginning stays the same for many turns and providers can reuse it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history_from: Option<Timestamp>,
+    /// Whether what the chat held before this library knew of it is stored.
+    #[serde(default)]
+    pub history_read: bool,
+    /// What could not be done and is put off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
 }
 
 impl Conversation {
@@ -67,6 +74,8 @@ impl Conversation {
             opted_out: false,
             unattributed: Vec::new(),
             history_from: None,
+            history_read: false,
+            hold: None,
         }
     }
 
@@ -74,6 +83,11 @@ impl Conversation {
     /// nobody but people. Stores keep it in an indexed column, so that a wake-up that got lost can be found.
     #[must_use]
     pub fn wake_at(&self) -> Option<Timestamp> {
+        let due_at = self.due_at()?;
+        Some(self.hold.map_or(due_at, |hold| due_at.max(hold.until)))
+    }
+
+    fn due_at(&self) -> Option<Timestamp> {
         match &self.turn {
             Some(turn) => match &turn.phase {
                 Phase::Settling { until, .. } | Phase::Pacing { until, .. } => Some(*until),
@@ -86,6 +100,22 @@ impl Conversation {
             None => self.paused_until,
         }
     }
+}
+
+/// Why what is to be done is put off, and until when. It stays, with its `until` past, until what failed
+/// has been done, so that it is known since when it fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "plain state, matched by tests and tools"
+)]
+pub struct Hold {
+    /// Since when it fails for this cause.
+    pub since: Timestamp,
+    /// When it is tried again.
+    pub until: Timestamp,
+    /// Why.
+    pub cause: WaitCause,
 }
 
 /// A fan's message that no reply covers yet.

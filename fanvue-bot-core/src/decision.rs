@@ -66,6 +66,11 @@ pub enum Outcome {
         /// Which.
         rule: Rule,
     },
+    /// The model wrote nothing that may be sent, also when asked again.
+    NoSafeReply {
+        /// Which check the last draft failed, in words fit for an operator.
+        problem: Box<str>,
+    },
     /// A budget for messages, tokens or money is used up.
     OverBudget,
     /// An answer was tried and given up.
@@ -96,6 +101,7 @@ impl Outcome {
             Self::PausedByHuman { .. } => "paused_by_human",
             Self::OptedOut => "opted_out",
             Self::Blocked { .. } => "blocked",
+            Self::NoSafeReply { .. } => "no_safe_reply",
             Self::OverBudget => "over_budget",
             Self::Failed { .. } => "failed",
         }
@@ -112,6 +118,9 @@ impl fmt::Display for Outcome {
             Self::PausedByHuman { until } => write!(f, "paused by a human until {until}"),
             Self::OptedOut => f.write_str("the fan opted out"),
             Self::Blocked { rule } => write!(f, "blocked: {rule}"),
+            Self::NoSafeReply { problem } => {
+                write!(f, "the model wrote nothing that may be sent: {problem}")
+            }
             Self::OverBudget => f.write_str("over budget"),
             Self::Failed { cause } => write!(f, "failed: {cause}"),
         }
@@ -133,6 +142,11 @@ pub enum WaitCause {
     Reconciling,
     /// Something failed and is tried again.
     Retrying,
+    /// The creator's Fanvue account has to be connected. It goes on by itself once that is done.
+    NotConnected,
+    /// Somebody has to mend the deployment: a key that is refused, a model that does not exist, money that
+    /// is used up. It goes on by itself once that is done.
+    Deployment,
 }
 
 impl fmt::Display for WaitCause {
@@ -143,6 +157,8 @@ impl fmt::Display for WaitCause {
             Self::Pacing => "the reply is held back for as long as a person would take",
             Self::Reconciling => "reading the chat to see whether the reply went out",
             Self::Retrying => "something failed and is tried again",
+            Self::NotConnected => "the creator's Fanvue account has to be connected",
+            Self::Deployment => "the deployment has to be mended; its log says what",
         })
     }
 }
@@ -162,8 +178,8 @@ pub enum Rule {
     Rejected,
     /// Fanvue says that the fan cannot be written to.
     NotContactable,
-    /// The reply failed the output checks, also when written again.
-    UnsafeReply,
+    /// It was in the chat, and a human had written after it, before this library knew of the chat.
+    BeforeBot,
     /// The fan deleted the message before it was answered.
     Deleted,
 }
@@ -176,7 +192,7 @@ impl fmt::Display for Rule {
             Self::DryRun => "dry run, the reply was not sent",
             Self::Rejected => "an operator rejected the draft",
             Self::NotContactable => "Fanvue says that the fan cannot be written to",
-            Self::UnsafeReply => "the reply failed the output checks",
+            Self::BeforeBot => "a human had dealt with it before the bot knew of the chat",
             Self::Deleted => "the message was deleted before it was answered",
         })
     }

@@ -8,7 +8,7 @@ use crate::backend::{Atomicity, Backend, BackendError};
 use crate::client::RemoteMessage;
 use crate::conversation::Conversation;
 use crate::creator::Creator;
-use crate::decision::Decision;
+use crate::decision::{Decision, Outcome, Rule};
 use crate::entropy::{Entropy, EntropyError, OsEntropy, Seed};
 use crate::flow::{self, Context, Input, Timing};
 use crate::id::{AccountId, ConversationId, MessageId};
@@ -291,9 +291,16 @@ pub(crate) struct Arrival {
     kind: MessageType,
     content: Content,
     sent_at: Option<Timestamp>,
+    /// It was in the chat, and dealt with, before this library knew of the chat.
+    pub(crate) is_history: bool,
 }
 
 impl Arrival {
+    /// Whether a person wrote it in the creator's name.
+    pub(crate) const fn is_by_human(&self) -> bool {
+        !self.from_fan && !self.unattended
+    }
+
     fn from_fan(event: &MessageEvent, at: Option<Timestamp>) -> Self {
         Self {
             from_fan: true,
@@ -309,6 +316,7 @@ impl Arrival {
             kind: event.message_type.clone(),
             content: event.content.clone(),
             sent_at: event.sent_at.or(at),
+            is_history: false,
         }
     }
 
@@ -332,6 +340,7 @@ impl Arrival {
                 ..message.content.clone()
             },
             sent_at: Some(sent_at),
+            is_history: false,
         })
     }
 }
@@ -343,8 +352,6 @@ pub(crate) struct Batch<'a> {
     pub(crate) effect: Option<flow::Effect>,
     /// Whether there is anything to commit.
     pub(crate) changed: bool,
-    /// Whether a reply of ours is known to have gone out in one of the steps.
-    pub(crate) replied: bool,
     context: Context<'a>,
     counter: &'a dyn TokenCounter,
 }
@@ -359,7 +366,6 @@ impl<'a> Batch<'a> {
             change: ConversationChange::new(conversation),
             effect: None,
             changed: false,
-            replied: false,
             context,
             counter,
         }
@@ -373,9 +379,25 @@ impl<'a> Batch<'a> {
             }
             return;
         }
+        if self
+            .change
+            .messages
+            .iter()
+            .any(|message| message.id == arrival.id)
+        {
+            return;
+        }
         let sent_at = arrival.sent_at.unwrap_or(self.context.now);
         let author = if arrival.unattended {
             Author::Automation
+        } else if arrival.is_history && arrival.from_fan {
+            let outcome = Outcome::Blocked {
+                rule: Rule::BeforeBot,
+            };
+            self.decide(arrival.id, Decision::new(outcome, self.context.now));
+            Author::Fan
+        } else if arrival.is_history {
+            Author::Human
         } else if arrival.from_fan {
             let fetched = arrival.content.fetched || arrival.content.text.is_some();
             self.step(Input::FanMessage {
@@ -450,7 +472,6 @@ impl<'a> Batch<'a> {
             let mut message = self.message(sent.message, Author::Bot, content, sent.sent_at);
             message.turn = Some(sent.turn);
             self.change.messages.push(message);
-            self.replied = true;
         }
         for human in transition.by_human {
             // The rest of what it says, such as media, is learned when the chat is read next.

@@ -57,6 +57,28 @@ impl Engine {
         Ok(performed)
     }
 
+    /// What the chat held before this library knew of it. The fan's messages that no human has answered
+    /// enter as if they arrived now, since their webhooks may have been lost; older ones are kept as history.
+    pub(super) async fn read_history(
+        &self,
+        creator: &Creator,
+        id: ConversationId,
+    ) -> Result<Performed, Failure> {
+        let most = creator.settings.history_limit;
+        let listed = self.list(creator, id, Until::Count(most)).await?;
+        let mut performed = Performed::from(Input::HistoryRead);
+        performed.arrivals = arrivals(&listed, creator, id);
+        let answered = performed
+            .arrivals
+            .iter()
+            .rposition(Arrival::is_by_human)
+            .unwrap_or(0);
+        for arrival in &mut performed.arrivals[..answered] {
+            arrival.is_history = true;
+        }
+        Ok(performed)
+    }
+
     /// The last look before sending. What it brings up enters first, and may make the reply stale.
     pub(super) async fn read_before_send(
         &self,
@@ -64,8 +86,11 @@ impl Engine {
         id: ConversationId,
         draft: DraftId,
     ) -> Result<Performed, Failure> {
+        // First, so that what the fan writes after this look stays unread, and is found even if its
+        // webhook is lost.
+        self.mark_read(creator, id).await;
         let read_at = self.now();
-        let listed = self.list(creator, id, None).await?;
+        let listed = self.list(creator, id, Until::Count(LOOK)).await?;
         let newest = listed.iter().filter_map(|message| message.sent_at).max();
         let mut performed = Performed::from(Input::ChatRead { draft, newest });
         // A process that froze here would otherwise send on the strength of an old look.
@@ -83,18 +108,24 @@ impl Engine {
         draft: DraftId,
         intent: &SendIntent,
     ) -> Result<Performed, Failure> {
-        let listed = self.list(creator, id, intent.after).await?;
+        let listed = self
+            .list(
+                creator,
+                id,
+                intent.after.map_or(Until::Count(LOOK), Until::SentBefore),
+            )
+            .await?;
         let mut performed = Performed::from(Input::NotFound { draft });
         performed.arrivals = arrivals(&listed, creator, id);
         Ok(performed)
     }
 
-    /// The newest messages of the chat, newest first; with `back_to`, all that were sent since.
+    /// The newest messages of the chat, newest first, each once.
     async fn list(
         &self,
         creator: &Creator,
         id: ConversationId,
-        back_to: Option<Timestamp>,
+        until: Until,
     ) -> Result<Vec<RemoteMessage>, Failure> {
         let mut listed: Vec<RemoteMessage> = Vec::new();
         let mut query = MessageQuery::newest(LOOK);
@@ -109,16 +140,41 @@ impl Engine {
                 Err(ClientError::NotFound) => break,
                 Err(error) => return Err(error.into()),
             };
-            listed.extend(page.items);
-            let oldest = listed.iter().filter_map(|message| message.sent_at).min();
-            match (back_to, page.next) {
-                (Some(back_to), Some(next)) if oldest.is_none_or(|oldest| oldest >= back_to) => {
+            for message in page.items {
+                // Pages overlap when something is written while they are read.
+                if listed.iter().all(|known| known.id != message.id) {
+                    listed.push(message);
+                }
+            }
+            match page.next {
+                Some(next) if !until.is_reached(&listed) => {
                     query = MessageQuery::page(PageRequest::after(LOOK, next));
                 }
                 _ => break,
             }
         }
         Ok(listed)
+    }
+}
+
+/// How far back a list goes.
+#[derive(Debug, Clone, Copy)]
+enum Until {
+    /// So many messages, up to the end of a page.
+    Count(usize),
+    /// To the first that was sent before this.
+    SentBefore(Timestamp),
+}
+
+impl Until {
+    fn is_reached(self, listed: &[RemoteMessage]) -> bool {
+        match self {
+            Self::Count(most) => listed.len() >= most,
+            Self::SentBefore(time) => listed
+                .iter()
+                .filter_map(|message| message.sent_at)
+                .any(|sent_at| sent_at < time),
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! Why a run stopped, and what its job does about it.
 
+use super::EngineError;
 use crate::client::ClientError;
-use crate::entropy::EntropyError;
+use crate::decision::WaitCause;
 use crate::llm::LlmError;
 use crate::oauth::TokenError;
 use crate::queue::FailureNote;
@@ -12,9 +13,18 @@ use crate::store::StoreError;
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) note: FailureNote,
-    pub(super) retry: Retry,
+    pub(super) remedy: Remedy,
     /// After this many attempts it is given up, if not earlier.
     pub(super) attempts: u32,
+}
+
+/// What a failure asks for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Remedy {
+    /// What the error itself advises.
+    Retry(Retry),
+    /// A person: the work waits for them, however long, and is looked at from time to time.
+    Person(WaitCause),
 }
 
 /// A model that answers with nothing usable this often in a row will not do better the next time, and is
@@ -22,10 +32,10 @@ pub(super) struct Failure {
 const BROKEN_ANSWERS: u32 = 4;
 
 impl Failure {
-    fn new(error: &dyn std::error::Error, retry: Retry) -> Self {
+    fn new(error: &dyn std::error::Error, remedy: Remedy) -> Self {
         Self {
             note: FailureNote::from_error(error),
-            retry,
+            remedy,
             attempts: u32::MAX,
         }
     }
@@ -34,7 +44,7 @@ impl Failure {
     pub(super) fn restless() -> Self {
         Self {
             note: FailureNote::new("the conversation did not come to rest"),
-            retry: Retry::Backoff,
+            remedy: Remedy::Retry(Retry::Backoff),
             attempts: u32::MAX,
         }
     }
@@ -43,39 +53,69 @@ impl Failure {
     pub(super) fn final_words(text: &str) -> Self {
         Self {
             note: FailureNote::new(text),
-            retry: Retry::Never,
+            remedy: Remedy::Retry(Retry::Never),
             attempts: 1,
         }
     }
 }
 
-macro_rules! from_port {
-    ($($error:ty),*) => {$(
-        impl From<$error> for Failure {
-            fn from(error: $error) -> Self {
-                let retry = error.retry();
-                Self::new(&error, retry)
-            }
-        }
-    )*};
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        Self::new(&error, client_remedy(&error))
+    }
 }
-from_port!(ClientError, TokenError, StoreError);
+
+impl From<TokenError> for Failure {
+    fn from(error: TokenError) -> Self {
+        let remedy = match &error {
+            TokenError::NotConnected | TokenError::Corrupt => {
+                Remedy::Person(WaitCause::NotConnected)
+            }
+            TokenError::Client { source } => client_remedy(source),
+            error => Remedy::Retry(error.retry()),
+        };
+        Self::new(&error, remedy)
+    }
+}
 
 impl From<LlmError> for Failure {
     fn from(error: LlmError) -> Self {
-        let failure = Self::new(&error, error.retry());
-        match error {
-            LlmError::Broken { .. } => Self {
-                attempts: BROKEN_ANSWERS,
-                ..failure
-            },
-            _ => failure,
+        let remedy = match &error {
+            LlmError::Misconfigured { .. } | LlmError::OutOfQuota { .. } => {
+                Remedy::Person(WaitCause::Deployment)
+            }
+            error => Remedy::Retry(error.retry()),
+        };
+        let attempts = match &error {
+            LlmError::Broken { .. } => BROKEN_ANSWERS,
+            _ => u32::MAX,
+        };
+        Self {
+            attempts,
+            ..Self::new(&error, remedy)
         }
     }
 }
 
-impl From<EntropyError> for Failure {
-    fn from(error: EntropyError) -> Self {
-        Self::new(&error, Retry::Backoff)
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        Self::new(&error, Remedy::Retry(error.retry()))
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::new(&error, Remedy::Retry(error.retry()))
+    }
+}
+
+fn client_remedy(error: &ClientError) -> Remedy {
+    match error {
+        // A scope that was not ticked, the app's own credentials, an API that this version is too old for:
+        // the same call works once that is mended.
+        ClientError::Forbidden { .. }
+        | ClientError::InvalidClient
+        | ClientError::VersionRetired => Remedy::Person(WaitCause::Deployment),
+        error => Remedy::Retry(error.retry()),
     }
 }

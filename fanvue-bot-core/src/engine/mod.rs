@@ -19,11 +19,12 @@ mod send;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use self::failure::Failure;
+use self::failure::{Failure, Remedy};
 use crate::backend::{Backend, BackendError};
 use crate::client::FanvueClient;
 use crate::conversation::Conversation;
 use crate::creator::Creator;
+use crate::decision::WaitCause;
 use crate::entropy::{Entropy, EntropyError, OsEntropy, Seed};
 use crate::flow::{Effect, Input, OperatorAction, Timing};
 use crate::id::{ConversationId, CreatorId, MessageId};
@@ -33,7 +34,7 @@ use crate::message::Content;
 use crate::oauth::TokenSource;
 use crate::persona::Persona;
 use crate::prompt::{BytesPerFour, HistoryCut, RenderedPersona, TokenCounter};
-use crate::queue::{Claim, ClaimedLane, FailureNote, IdempotencyKey, NewJob, QueueError};
+use crate::queue::{Claim, ClaimedLane, FailureNote, IdempotencyKey, NewJob, Priority, QueueError};
 use crate::retry::{Backoff, Retry};
 use crate::revision::Versioned;
 use crate::store::StoreError;
@@ -306,35 +307,14 @@ impl Engine {
                 });
             }
         }
-        let mut tries = 0;
-        loop {
-            let (creator, stored) = self
-                .load(id)
-                .await?
-                .ok_or(EngineError::UnknownConversation)?;
-            let context = self.shared.intake.context(&creator)?;
-            let mut batch = Batch::new(stored.value, context, &*self.shared.counter);
-            batch.step(Input::Operator(action.clone()));
-            let conversation = batch.change.conversation.clone();
-            let wake: Vec<NewJob> = conversation
-                .wake_at()
-                .map(|due| {
-                    let key = format!("act/{}/{}", id.fan, stored.revision.next());
-                    NewJob::wake(id, due, IdempotencyKey::new(key))
-                })
-                .into_iter()
-                .collect();
-            match self
-                .backend()
-                .commit_and_enqueue(&batch.change.into(), Some(stored.revision), &wake)
-                .await
-            {
-                Ok(_) => return Ok(conversation),
-                Err(BackendError::Store(StoreError::Conflict)) if tries < COMMIT_TRIES => {
-                    tries += 1
-                }
-                Err(error) => return Err(error.into()),
-            }
+        let priority = match action {
+            OperatorAction::Approve { .. } => Priority::ApprovedDraft,
+            _ => Priority::default(),
+        };
+        let performed = Performed::from(Input::Operator(action));
+        match self.commit(id, &performed, Some(priority)).await? {
+            Some(stepped) => Ok(stepped.conversation),
+            None => Err(EngineError::UnknownConversation),
         }
     }
 
@@ -403,31 +383,35 @@ impl Engine {
     ) -> Result<RunOutcome, EngineError> {
         let now = self.now();
         let queue = self.backend().queue();
-        let cause = failure.note;
-        let at = match failure.retry {
-            // Told when: that is no failure of the job, and does not count as an attempt.
-            Retry::After(wait) => {
-                let at = now + wait;
-                tracing::info!(creator.id = %id.creator, cause = %cause, "turn put off");
-                self.follow_up(id, Some(at), &claims).await?;
-                queue.complete(claims, now).await?;
-                return Ok(RunOutcome::Retrying { at, cause });
-            }
-            Retry::Backoff | Retry::Reconcile
-                if attempt < failure.attempts.min(self.shared.backoff.attempts) =>
+        let Failure {
+            note: cause,
+            remedy,
+            attempts,
+        } = failure;
+        let put_off = match remedy {
+            // Neither is a failure of the job, and neither counts as an attempt.
+            Remedy::Retry(Retry::After(wait)) => Input::PutOff {
+                until: now + wait,
+                cause: WaitCause::Retrying,
+            },
+            Remedy::Person(cause) => Input::Park { cause },
+            Remedy::Retry(Retry::Backoff | Retry::Reconcile)
+                if attempt < attempts.min(self.shared.backoff.attempts) =>
             {
-                now + self
-                    .shared
-                    .backoff
-                    .delay(attempt, Seed::draw(&*self.shared.entropy)?)
+                let seed = Seed::draw(&*self.shared.entropy)?;
+                let at = now + self.shared.backoff.delay(attempt, seed);
+                return self.back_off(id, claims, attempt, at, cause).await;
             }
-            Retry::Backoff | Retry::Reconcile | Retry::Never => {
+            Remedy::Retry(Retry::Backoff | Retry::Reconcile | Retry::Never) => {
                 tracing::error!(creator.id = %id.creator, cause = %cause, attempt, "turn given up");
-                let wake_at = match self.give_up(id, cause.as_str()).await {
+                let given_up = Performed::from(Input::GiveUp {
+                    cause: cause.as_str().into(),
+                });
+                let wake_at = match self.commit(id, &given_up, None).await {
                     // Not even that can be stored, now or ever: only a person can mend it, and the job
                     // must not come back for ever meanwhile.
                     Err(error) if error.retry() == Retry::Never => None,
-                    outcome => outcome?,
+                    stepped => stepped?.and_then(|stepped| stepped.conversation.wake_at()),
                 };
                 self.follow_up(id, wake_at, &claims).await?;
                 if !claims.is_empty() {
@@ -437,41 +421,51 @@ impl Engine {
                 return Ok(RunOutcome::GaveUp { cause });
             }
         };
+        let conversation = self
+            .commit(id, &put_off.into(), None)
+            .await?
+            .map(|stepped| stepped.conversation);
+        let wake_at = conversation.as_ref().and_then(Conversation::wake_at);
+        match (remedy, conversation.and_then(|found| found.hold)) {
+            (Remedy::Person(_), Some(hold)) if hold.since == now => {
+                tracing::error!(creator.id = %id.creator, cause = %cause, "a turn waits for a person");
+            }
+            _ => {
+                tracing::info!(creator.id = %id.creator, cause = %cause, "turn put off");
+            }
+        }
+        self.follow_up(id, wake_at, &claims).await?;
+        queue.complete(claims, now).await?;
+        Ok(RunOutcome::Retrying {
+            at: wake_at.unwrap_or(now),
+            cause,
+        })
+    }
+
+    /// Hands the job back until `at`, one attempt older.
+    async fn back_off(
+        &self,
+        id: ConversationId,
+        mut claims: Vec<Claim>,
+        attempt: u32,
+        at: Timestamp,
+        cause: FailureNote,
+    ) -> Result<RunOutcome, EngineError> {
         tracing::warn!(creator.id = %id.creator, cause = %cause, attempt, "turn failed and is tried again");
+        let put_off = Performed::from(Input::PutOff {
+            until: at,
+            cause: WaitCause::Retrying,
+        });
+        // What failed may be the store. The job comes back all the same; only the decisions do not say so.
+        if let Err(error) = self.commit(id, &put_off, None).await {
+            tracing::warn!(creator.id = %id.creator, error = %FailureNote::from_error(&error), "it could not be stored that a turn is put off");
+        }
+        let queue = self.backend().queue();
         if !claims.is_empty() {
             queue.reschedule(claims.remove(0), at, &cause).await?;
         }
-        queue.complete(claims, now).await?;
+        queue.complete(claims, self.now()).await?;
         Ok(RunOutcome::Retrying { at, cause })
-    }
-
-    async fn give_up(
-        &self,
-        id: ConversationId,
-        cause: &str,
-    ) -> Result<Option<Timestamp>, EngineError> {
-        let mut tries = 0;
-        loop {
-            let Some((creator, stored)) = self.load(id).await? else {
-                return Ok(None);
-            };
-            let context = self.shared.intake.context(&creator)?;
-            let mut batch = Batch::new(stored.value, context, &*self.shared.counter);
-            batch.step(Input::GiveUp {
-                cause: cause.into(),
-            });
-            let wake_at = batch.change.conversation.wake_at();
-            match self
-                .backend()
-                .store()
-                .commit(&batch.change.into(), Some(stored.revision))
-                .await
-            {
-                Ok(_) => return Ok(wake_at),
-                Err(StoreError::Conflict) if tries < COMMIT_TRIES => tries += 1,
-                Err(error) => return Err(error.into()),
-            }
-        }
     }
 
     async fn load(
@@ -492,14 +486,11 @@ impl Engine {
     async fn advance(&self, id: ConversationId) -> Result<Option<Timestamp>, Failure> {
         let mut performed = Performed::from(Input::Wake);
         for _ in 0..LONGEST_RUN {
-            let Some(stepped) = self.commit(id, &performed).await? else {
+            let Some(stepped) = self.commit(id, &performed, None).await? else {
                 return Ok(None);
             };
             if let Some(failure) = performed.failure.take() {
                 return Err(failure);
-            }
-            if stepped.replied {
-                self.mark_read(&stepped.creator, id).await;
             }
             let Some(effect) = stepped.effect else {
                 return Ok(stepped.conversation.wake_at());
@@ -511,65 +502,77 @@ impl Engine {
         Err(Failure::restless())
     }
 
-    /// Steps with what was performed, on the newest state, and commits.
+    /// Steps with what was performed, on the newest state, and commits; with a priority, together with the
+    /// wake-up that the conversation needs then. `None` if there is no such conversation.
     async fn commit(
         &self,
         id: ConversationId,
         performed: &Performed,
-    ) -> Result<Option<Stepped>, Failure> {
+        wake: Option<Priority>,
+    ) -> Result<Option<Stepped>, EngineError> {
         let mut tries = 0;
         loop {
-            let Some((creator, stored)) = self.load(id).await? else {
-                return Ok(None);
-            };
-            let mut known = Vec::with_capacity(performed.arrivals.len());
-            for arrival in &performed.arrivals {
-                known.push(self.backend().store().message(id, arrival.id).await?);
+            match self.try_commit(id, performed, wake).await {
+                Err(EngineError::Store(StoreError::Conflict)) if tries < COMMIT_TRIES => tries += 1,
+                outcome => return outcome,
             }
-            let context = self.shared.intake.context(&creator)?;
-            let mut batch = Batch::new(stored.value, context, &*self.shared.counter);
-            for (message, content) in &performed.contents {
-                batch.learn(*message, content);
-            }
-            for (arrival, known) in performed.arrivals.iter().zip(&known) {
-                batch.arrive(arrival, known.as_ref());
-            }
-            if let Some(cut) = performed.cut
-                && batch.change.conversation.history_from != cut.0
-            {
-                batch.change.conversation.history_from = cut.0;
-                batch.changed = true;
-            }
-            if let Some(input) = &performed.input {
-                let outdated = performed
-                    .valid_until
-                    .is_some_and(|until| context.now > until);
-                batch.step(if outdated { Input::Wake } else { input.clone() });
-            }
-            let (effect, replied) = (batch.effect.take(), batch.replied);
-            let conversation = batch.change.conversation.clone();
-            if batch.changed {
-                match self
-                    .backend()
-                    .store()
-                    .commit(&batch.change.into(), Some(stored.revision))
-                    .await
-                {
-                    Ok(_) => {}
-                    Err(StoreError::Conflict) if tries < COMMIT_TRIES => {
-                        tries += 1;
-                        continue;
-                    }
-                    Err(error) => return Err(error.into()),
-                }
-            }
-            return Ok(Some(Stepped {
-                creator,
-                conversation,
-                effect,
-                replied,
-            }));
         }
+    }
+
+    async fn try_commit(
+        &self,
+        id: ConversationId,
+        performed: &Performed,
+        wake: Option<Priority>,
+    ) -> Result<Option<Stepped>, EngineError> {
+        let Some((creator, stored)) = self.load(id).await? else {
+            return Ok(None);
+        };
+        let mut known = Vec::with_capacity(performed.arrivals.len());
+        for arrival in &performed.arrivals {
+            known.push(self.backend().store().message(id, arrival.id).await?);
+        }
+        let context = self.shared.intake.context(&creator)?;
+        let mut batch = Batch::new(stored.value, context, &*self.shared.counter);
+        for (message, content) in &performed.contents {
+            batch.learn(*message, content);
+        }
+        for (arrival, known) in performed.arrivals.iter().zip(&known) {
+            batch.arrive(arrival, known.as_ref());
+        }
+        if let Some(cut) = performed.cut
+            && batch.change.conversation.history_from != cut.0
+        {
+            batch.change.conversation.history_from = cut.0;
+            batch.changed = true;
+        }
+        if let Some(input) = &performed.input {
+            let outdated = performed
+                .valid_until
+                .is_some_and(|until| context.now > until);
+            batch.step(if outdated { Input::Wake } else { input.clone() });
+        }
+        let effect = batch.effect.take();
+        let conversation = batch.change.conversation.clone();
+        if batch.changed {
+            let jobs: Vec<NewJob> = wake
+                .zip(conversation.wake_at())
+                .map(|(priority, due)| {
+                    let key =
+                        IdempotencyKey::new(format!("act/{}/{}", id.fan, stored.revision.next()));
+                    NewJob::wake(id, due, key).priority(priority)
+                })
+                .into_iter()
+                .collect();
+            self.backend()
+                .commit_and_enqueue(&batch.change.into(), Some(stored.revision), &jobs)
+                .await?;
+        }
+        Ok(Some(Stepped {
+            creator,
+            conversation,
+            effect,
+        }))
     }
 
     async fn perform(
@@ -579,6 +582,7 @@ impl Engine {
         effect: Effect,
     ) -> Result<Performed, Failure> {
         match effect {
+            Effect::ReadHistory => self.read_history(creator, conversation.id).await,
             Effect::Fetch { messages } => self.fetch(creator, conversation.id, &messages).await,
             Effect::Compose {
                 draft,
@@ -636,7 +640,6 @@ struct Stepped {
     creator: Creator,
     conversation: Conversation,
     effect: Option<Effect>,
-    replied: bool,
 }
 
 /// Calls Fanvue with the creator's credential; on a 401 renews it and calls once more.

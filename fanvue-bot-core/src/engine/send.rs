@@ -1,5 +1,6 @@
 //! The send itself, whose intent is committed already.
 
+use super::failure::Remedy;
 use super::{Engine, Failure, Performed};
 use crate::client::{Auth, ClientError, OutgoingMessage};
 use crate::conversation::Reply;
@@ -33,6 +34,7 @@ impl Engine {
             Err(SendError::Client(ClientError::Unauthorized)) => {
                 match self.shared.tokens.renew(creator, &auth).await {
                     Ok(auth) => outcome(
+                        creator,
                         draft,
                         self.now(),
                         self.try_send(&auth, id, &message, begin_by).await,
@@ -40,7 +42,7 @@ impl Engine {
                     Err(error) => not_sent(draft, error.into()),
                 }
             }
-            result => outcome(draft, self.now(), result),
+            result => outcome(creator, draft, self.now(), result),
         }
     }
 
@@ -86,7 +88,12 @@ enum SendError {
     Client(ClientError),
 }
 
-fn outcome(draft: DraftId, now: Timestamp, result: Result<MessageId, SendError>) -> Performed {
+fn outcome(
+    creator: &Creator,
+    draft: DraftId,
+    now: Timestamp,
+    result: Result<MessageId, SendError>,
+) -> Performed {
     match result {
         Ok(message) => Input::Sent {
             draft,
@@ -104,18 +111,21 @@ fn outcome(draft: DraftId, now: Timestamp, result: Result<MessageId, SendError>)
             }
             .into(),
             ClientError::OutcomeUnknown { .. } | ClientError::Malformed { .. } => {
-                tracing::warn!(error = %FailureNote::from_error(&error), "fanvue gave no definite answer to a send");
+                tracing::warn!(creator.id = %creator.id, error = %FailureNote::from_error(&error), "fanvue gave no definite answer to a send");
                 Input::SendUnclear { draft }.into()
             }
-            error if error.retry() == Retry::Never => {
-                let cause = FailureNote::from_error(&error).as_str().into();
+            error => {
+                let failure = Failure::from(error);
+                if !matches!(failure.remedy, Remedy::Retry(Retry::Never)) {
+                    return not_sent(draft, failure);
+                }
+                let cause = failure.note.as_str().into();
                 Input::SendRefused {
                     draft,
                     outcome: Outcome::Failed { cause },
                 }
                 .into()
             }
-            error => not_sent(draft, error.into()),
         },
     }
 }

@@ -37,7 +37,7 @@ impl Step<'_> {
         }
         self.settle_again();
         let until = self.next.wake_at().unwrap_or(arrived_at);
-        self.decide(id, Self::waiting(until, WaitCause::Settling));
+        self.decide(id, self.waiting(until, WaitCause::Settling));
     }
 
     pub(super) fn creator_message(
@@ -111,9 +111,20 @@ impl Step<'_> {
     }
 
     pub(super) fn deleted(&mut self, id: MessageId) {
-        let before = self.next.pending.len();
-        self.next.pending.retain(|message| message.id != id);
-        if self.next.pending.len() == before {
+        let sending = match &mut self.next.turn {
+            Some(Turn {
+                phase: Phase::Sending { intent, .. } | Phase::Reconciling { intent, .. },
+                ..
+            }) => Some(&mut intent.answers),
+            _ => None,
+        };
+        let mut owed = false;
+        for messages in sending.into_iter().chain([&mut self.next.pending]) {
+            let before = messages.len();
+            messages.retain(|message| message.id != id);
+            owed |= messages.len() < before;
+        }
+        if !owed {
             return;
         }
         self.decide(

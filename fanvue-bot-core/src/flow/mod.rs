@@ -26,7 +26,7 @@ mod turn;
 
 use std::time::Duration;
 
-use crate::conversation::{Conversation, Phase, Reply, SendIntent, Turn};
+use crate::conversation::{Conversation, Hold, Phase, Reply, SendIntent, Turn};
 use crate::creator::{Creator, CreatorStatus, Mode};
 use crate::decision::{Decision, Outcome, Rule, WaitCause};
 use crate::entropy::Seed;
@@ -70,6 +70,11 @@ pub struct Timing {
     pub recheck: Duration,
     /// After this many reads without finding it, the reply counts as not sent. Default: 2.
     pub misses: u32,
+    /// How soon to look whether a person has mended what only a person can. Default: 1 min; each further
+    /// wait is as long as it has been broken.
+    pub first_look: Duration,
+    /// The longest of these waits. Default: 15 min.
+    pub longest_look: Duration,
 }
 
 impl Default for Timing {
@@ -80,6 +85,8 @@ impl Default for Timing {
             first_check: Duration::from_secs(1),
             recheck: Duration::from_secs(8),
             misses: 2,
+            first_look: Duration::from_secs(60),
+            longest_look: Duration::from_secs(15 * 60),
         }
     }
 }
@@ -99,6 +106,14 @@ impl Timing {
         self.first_check = first_check;
         self.recheck = recheck;
         self.misses = misses;
+        self
+    }
+
+    /// Looking this soon, and at least this often, whether a person has mended what only a person can.
+    #[must_use]
+    pub const fn look(mut self, first: Duration, longest: Duration) -> Self {
+        self.first_look = first;
+        self.longest_look = longest;
         self
     }
 }
@@ -199,7 +214,22 @@ pub enum Input {
         /// Which draft.
         draft: DraftId,
     },
-    /// Whatever is being tried is given up.
+    /// What the chat held before this library knew of it is stored now.
+    HistoryRead,
+    /// What is to be done next could not be, and is put off.
+    PutOff {
+        /// Until when.
+        until: Timestamp,
+        /// Why.
+        cause: WaitCause,
+    },
+    /// What is to be done next cannot be before a person has mended something; from time to time it is
+    /// looked whether they have.
+    Park {
+        /// What they have to mend.
+        cause: WaitCause,
+    },
+    /// Whatever is being tried is given up, except the search for a reply that may have gone out.
     GiveUp {
         /// Why, in words for an operator.
         cause: Box<str>,
@@ -212,6 +242,9 @@ pub enum Input {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Effect {
+    /// Read what the chat held before this library knew of it, once in the life of a conversation:
+    /// [`Input::HistoryRead`].
+    ReadHistory,
     /// Read the words of these messages from the API: [`Input::Fetched`] or [`Input::Deleted`].
     Fetch {
         /// Which messages.
@@ -320,6 +353,9 @@ pub fn step(conversation: &Conversation, input: Input, context: &Context<'_>) ->
         Input::SendRefused { draft, outcome } => step.send_refused(draft, &outcome),
         Input::SendUnclear { draft } => step.send_unclear(draft),
         Input::NotFound { draft } => step.not_found(draft),
+        Input::HistoryRead => step.next.history_read = true,
+        Input::PutOff { until, cause } => step.put_off(until, cause),
+        Input::Park { cause } => step.park(cause),
         Input::GiveUp { cause } => step.give_up(&cause),
         Input::Operator(action) => step.operator(action),
     }
@@ -408,6 +444,9 @@ impl Step<'_> {
             self.catch_up();
             self.effect = self.due_effect();
         }
+        if self.next.turn.is_none() && self.next.pending.is_empty() {
+            self.next.hold = None;
+        }
         Transition {
             next: self.next,
             decisions: last_of_each(self.decisions),
@@ -456,12 +495,16 @@ impl Step<'_> {
     /// What the state asks for, now.
     fn due_effect(&self) -> Option<Effect> {
         let now = self.now();
+        if self.held().is_some() {
+            return None;
+        }
         let turn = self.next.turn.as_ref()?;
         let draft = DraftId {
             turn: turn.id,
             draft: turn.draft,
         };
         match &turn.phase {
+            Phase::Composing { .. } if !self.next.history_read => Some(Effect::ReadHistory),
             Phase::Composing { repair, .. } => {
                 let messages: Vec<MessageId> = self
                     .next
@@ -495,8 +538,84 @@ impl Step<'_> {
         }
     }
 
-    fn waiting(until: Timestamp, cause: WaitCause) -> Outcome {
-        Outcome::Waiting { until, cause }
+    /// What is put off, if it is put off now.
+    fn held(&self) -> Option<Hold> {
+        self.next.hold.filter(|hold| hold.until > self.context.now)
+    }
+
+    /// Waits for `until`, and for what is put off before that.
+    fn waiting(&self, until: Timestamp, cause: WaitCause) -> Outcome {
+        match self.held() {
+            Some(hold) if hold.until >= until => Outcome::Waiting {
+                until: hold.until,
+                cause: hold.cause,
+            },
+            _ => Outcome::Waiting {
+                until: until.max(self.now()),
+                cause,
+            },
+        }
+    }
+
+    /// Puts off what is to be done next. Nothing is dropped: whoever is owed an answer still is.
+    fn put_off(&mut self, until: Timestamp, cause: WaitCause) {
+        let now = self.now();
+        let Some(due_at) = self.next.wake_at() else {
+            return;
+        };
+        if until <= now {
+            return;
+        }
+        self.next.hold = Some(Hold {
+            since: self.since(cause),
+            until,
+            cause,
+        });
+        if self.pause().is_some() && !self.in_flight() {
+            return;
+        }
+        self.mark_owed(&self.waiting(due_at, cause));
+    }
+
+    /// Something was done that a failure could have put off: the model wrote, or Fanvue gave a definite
+    /// answer to a send. Reading a chat is not enough, or a send that fails after each look would be tried
+    /// for ever at the shortest interval.
+    fn progress(&mut self) {
+        self.next.hold = None;
+    }
+
+    fn park(&mut self, cause: WaitCause) {
+        let now = self.now();
+        let since = self.since(cause);
+        let timing = self.context.timing;
+        let shortest = timing.first_look.min(timing.longest_look);
+        self.put_off(
+            now + now.since(since).clamp(shortest, timing.longest_look),
+            cause,
+        );
+    }
+
+    /// Since when what is to be done fails for this cause.
+    fn since(&self, cause: WaitCause) -> Timestamp {
+        self.next
+            .hold
+            .filter(|hold| hold.cause == cause)
+            .map_or(self.context.now, |hold| hold.since)
+    }
+
+    /// Decides alike all messages that are owed an answer, also those that one under way may answer.
+    fn mark_owed(&mut self, outcome: &Outcome) {
+        if let Some(Turn {
+            phase: Phase::Sending { intent, .. } | Phase::Reconciling { intent, .. },
+            ..
+        }) = &self.next.turn
+        {
+            let answers: Vec<MessageId> = intent.answers.iter().map(|m| m.id).collect();
+            for id in answers {
+                self.decide(id, outcome.clone());
+            }
+        }
+        self.mark_pending(outcome);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a person does about a conversation.
 
 use super::{DraftId, Step};
-use crate::conversation::{Clearance, Phase, Reply};
+use crate::conversation::{Clearance, Hold, Phase, Reply};
 use crate::decision::{Outcome, Rule, WaitCause};
 use crate::time::Timestamp;
 
@@ -29,6 +29,8 @@ pub enum OperatorAction {
     },
     /// Let the bot go on now.
     Resume,
+    /// Try now what failed and is put off.
+    TryNow,
     /// The fan wants no automatic answers.
     OptOut,
     /// The fan takes automatic answers again.
@@ -46,7 +48,7 @@ impl Step<'_> {
                     let reply = edited.unwrap_or_else(|| reply.clone());
                     turn.phase = Phase::Pacing { reply, until: now };
                     turn.clearance = Clearance::Approved;
-                    self.mark_pending(&Self::waiting(now, WaitCause::Pacing));
+                    self.mark_pending(&self.waiting(now, WaitCause::Pacing));
                 }
             }
             OperatorAction::Reject { draft } => {
@@ -69,6 +71,14 @@ impl Step<'_> {
                 }
             }
             OperatorAction::Resume => self.next.paused_until = None,
+            OperatorAction::TryNow => {
+                if let Some(hold) = self.held() {
+                    self.next.hold = Some(Hold { until: now, ..hold });
+                    if let Some(until) = self.next.wake_at() {
+                        self.mark_owed(&self.waiting(until, WaitCause::Retrying));
+                    }
+                }
+            }
             OperatorAction::OptOut => self.next.opted_out = true,
             OperatorAction::OptIn => self.next.opted_out = false,
         }

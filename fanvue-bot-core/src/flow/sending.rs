@@ -59,6 +59,7 @@ impl Step<'_> {
 
     pub(super) fn sent(&mut self, draft: DraftId, message: MessageId, sent_at: Timestamp) {
         if let Some((reply, intent)) = self.open_send(draft) {
+            self.progress();
             self.replied(&intent.answers, reply, message, sent_at);
         }
     }
@@ -109,6 +110,7 @@ impl Step<'_> {
         let Some((_, intent)) = self.open_send(draft) else {
             return;
         };
+        self.progress();
         self.next.turn = None;
         for message in intent.answers {
             self.decide(message.id, outcome.clone());
@@ -151,8 +153,12 @@ impl Step<'_> {
             return;
         }
         *misses = misses.saturating_add(1);
-        if *misses < timing.misses {
+        let search_on = *misses < timing.misses;
+        if search_on {
             *next_check = now + timing.recheck;
+        }
+        self.progress();
+        if search_on {
             return;
         }
         if let Some((reply, intent)) = self.open_send(draft) {
@@ -179,7 +185,7 @@ impl Step<'_> {
             misses: 0,
         };
         for id in answers {
-            self.decide(id, Self::waiting(next_check, WaitCause::Reconciling));
+            self.decide(id, self.waiting(next_check, WaitCause::Reconciling));
         }
     }
 
@@ -200,6 +206,10 @@ impl Step<'_> {
         // A newer message of the fan makes the reply stale.
         let stale = !later.is_empty();
         self.next.pending.extend(later);
+        if self.next.pending.is_empty() {
+            // The fan took back all that it answered.
+            self.next.turn = None;
+        }
         if let Some(turn) = &mut self.next.turn {
             // A new draft either way, so that a late outcome of this send is not taken for the next one's.
             let clearance = turn.clearance;
@@ -215,7 +225,7 @@ impl Step<'_> {
                 turn.clearance = clearance;
             }
         }
-        self.mark_pending(&Self::waiting(now, WaitCause::Retrying));
+        self.mark_pending(&self.waiting(now, WaitCause::Retrying));
         self.attribute_rest(None);
     }
 

@@ -1,5 +1,6 @@
 //! What the flow does, as tables: one line for each thing that happens, and what must follow from it.
 
+mod held;
 mod human;
 mod modes;
 mod properties;
@@ -47,7 +48,10 @@ fn seconds(number: i64) -> Timestamp {
 
 fn nobody_wrote() -> Conversation {
     let fan = FanId::from_uuid(Uuid::from_u128(2));
-    Conversation::new(ConversationId::new(auto().id, fan), Seed::new(3))
+    Conversation {
+        history_read: true,
+        ..Conversation::new(ConversationId::new(auto().id, fan), Seed::new(3))
+    }
 }
 
 /// Plays `script` for `creator` from an empty conversation.
@@ -185,6 +189,21 @@ fn input(happens: &str, now: Timestamp) -> Input {
         "not_found" => Input::NotFound {
             draft: draft_id(rest[0]),
         },
+        "history" => Input::HistoryRead,
+        "put_off" => Input::PutOff {
+            until: seconds(rest[0].parse().unwrap()),
+            cause: match rest[1] {
+                "retrying" => WaitCause::Retrying,
+                other => panic!("no such cause: {other}"),
+            },
+        },
+        "park" => Input::Park {
+            cause: match rest[0] {
+                "not_connected" => WaitCause::NotConnected,
+                "deployment" => WaitCause::Deployment,
+                other => panic!("no such cause: {other}"),
+            },
+        },
         "give_up" => Input::GiveUp {
             cause: text(0).into(),
         },
@@ -205,6 +224,7 @@ fn operator(verb: &str, rest: &[&str]) -> OperatorAction {
             until: seconds(rest[0].parse().unwrap()),
         },
         "resume" => OperatorAction::Resume,
+        "try_now" => OperatorAction::TryNow,
         "opt_out" => OperatorAction::OptOut,
         "opt_in" => OperatorAction::OptIn,
         _ => panic!("no such verb: {verb}"),
@@ -257,6 +277,7 @@ fn shown_draft(draft: DraftId) -> String {
 
 fn shown_effect(effect: &Effect) -> String {
     match effect {
+        Effect::ReadHistory => "history".to_owned(),
         Effect::Fetch { messages } => {
             let ids: Vec<String> = messages
                 .iter()
@@ -289,6 +310,7 @@ fn shown_outcome(outcome: &Outcome) -> String {
         Outcome::PausedByHuman { until } => format!("paused {}", until.as_seconds()),
         Outcome::OptedOut => "opted out".to_owned(),
         Outcome::Blocked { rule } => format!("blocked {rule:?}").to_lowercase(),
+        Outcome::NoSafeReply { problem } => format!("no safe reply: {problem}"),
         Outcome::OverBudget => "over budget".to_owned(),
         Outcome::Failed { cause } => format!("failed {cause}"),
     }
@@ -322,6 +344,10 @@ fn shown_state(conversation: &Conversation) -> String {
             .map(|message| shown_id(message.id).to_string())
             .collect();
         parts.push(format!("owed {}", ids.join(" ")));
+    }
+    if let Some(hold) = conversation.hold {
+        let (since, until) = (hold.since.as_seconds(), hold.until.as_seconds());
+        parts.push(format!("held {since}..{until} {:?}", hold.cause).to_lowercase());
     }
     if let Some(until) = conversation.paused_until {
         parts.push(format!("paused {}", until.as_seconds()));

@@ -11,18 +11,13 @@ impl Step<'_> {
     /// Begins a turn for what is pending.
     pub(super) fn begin_turn(&mut self) {
         let settings = &self.context.creator.settings;
-        let Some(newest) = self
-            .next
-            .pending
-            .iter()
-            .map(|message| message.arrived_at)
-            .max()
-        else {
+        let arrivals = self.next.pending.iter().map(|message| message.arrived_at);
+        let (Some(oldest), Some(newest)) = (arrivals.clone().min(), arrivals.max()) else {
             return;
         };
         // What has waited long enough already, for a send or a human, need not settle again.
-        let until = (newest + settings.settle_window).max(self.now());
-        let latest = (self.now() + settings.longest_settle).max(until);
+        let latest = (oldest + settings.longest_settle).max(self.now());
+        let until = (newest + settings.settle_window).clamp(self.now(), latest);
         self.next.last_turn = self.next.last_turn.next();
         self.next.turn = Some(Turn {
             id: self.next.last_turn,
@@ -32,7 +27,7 @@ impl Step<'_> {
             phase: Phase::Settling { until, latest },
         });
         // Some may still be marked as left to a human, or as part of a send.
-        self.mark_pending(&Self::waiting(until, WaitCause::Settling));
+        self.mark_pending(&self.waiting(until, WaitCause::Settling));
     }
 
     /// Waits for the end of the burst: begins a turn, or takes the running one back to settling, its draft
@@ -41,6 +36,7 @@ impl Step<'_> {
         let now = self.now();
         let window = self.context.creator.settings.settle_window;
         let longest = self.context.creator.settings.longest_settle;
+        let oldest = self.next.pending.iter().map(|m| m.arrived_at).min();
         match &mut self.next.turn {
             None => self.begin_turn(),
             Some(turn) => match &mut turn.phase {
@@ -48,10 +44,12 @@ impl Step<'_> {
                     *until = (now + window).min(*latest).max(*until)
                 }
                 Phase::Composing { .. } | Phase::AwaitingApproval { .. } | Phase::Pacing { .. } => {
-                    let until = now + window.min(longest);
-                    let latest = now + longest;
+                    // Counted from the oldest message, or a fan who keeps writing would wait anew with
+                    // every draft.
+                    let latest = (oldest.unwrap_or(now) + longest).max(now);
+                    let until = (now + window).min(latest);
                     turn.begin_draft(Phase::Settling { until, latest });
-                    self.mark_pending(&Self::waiting(until, WaitCause::Settling));
+                    self.mark_pending(&self.waiting(until, WaitCause::Settling));
                 }
                 Phase::Sending { .. } | Phase::Reconciling { .. } => {}
             },
@@ -63,12 +61,16 @@ impl Step<'_> {
         let settings = &self.context.creator.settings;
         let since_last = self.next.last_reply_at.map(|at| now.since(at));
         let oldest = self.next.pending.iter().map(|m| m.arrived_at).min();
+        if !matches!(
+            self.current(draft).map(|turn| &turn.phase),
+            Some(Phase::Composing { .. })
+        ) {
+            return;
+        }
+        self.progress();
         let Some(turn) = self.current(draft) else {
             return;
         };
-        if !matches!(turn.phase, Phase::Composing { .. }) {
-            return;
-        }
         if settings.dry_run {
             self.next.turn = None;
             return self.conclude_pending(&Outcome::Blocked { rule: Rule::DryRun });
@@ -91,7 +93,7 @@ impl Step<'_> {
         let until = now + hold;
         turn.phase = Phase::Pacing { reply, until };
         if !hold.is_zero() {
-            self.mark_pending(&Self::waiting(until, WaitCause::Pacing));
+            self.mark_pending(&self.waiting(until, WaitCause::Pacing));
         }
     }
 
@@ -103,35 +105,29 @@ impl Step<'_> {
         let Phase::Composing { repair, .. } = &turn.phase else {
             return;
         };
-        if repair.is_none() {
+        let repairable = repair.is_none();
+        self.progress();
+        if repairable && let Some(turn) = self.current(draft) {
             turn.begin_draft(Phase::Composing {
                 since: now,
                 repair: Some(problem),
             });
         } else {
             self.next.turn = None;
-            self.conclude_pending(&Outcome::Blocked {
-                rule: Rule::UnsafeReply,
-            });
+            self.conclude_pending(&Outcome::NoSafeReply { problem });
         }
     }
 
+    /// A reply that may be on its way is not given up: it may reach the fan yet, and whoever does not
+    /// search for it would take it for a human's.
     pub(super) fn give_up(&mut self, cause: &str) {
-        let failed = Outcome::Failed {
-            cause: cause.into(),
-        };
-        match self.next.turn.take() {
-            Some(Turn {
-                phase: Phase::Sending { intent, .. } | Phase::Reconciling { intent, .. },
-                ..
-            }) => {
-                for message in intent.answers {
-                    self.decide(message.id, failed.clone());
-                }
-                self.attribute_rest(None);
-            }
-            _ => self.conclude_pending(&failed),
+        if self.in_flight() {
+            return self.park(WaitCause::Retrying);
         }
+        self.next.turn = None;
+        self.conclude_pending(&Outcome::Failed {
+            cause: cause.into(),
+        });
     }
 }
 

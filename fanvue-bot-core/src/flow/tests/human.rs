@@ -96,7 +96,7 @@ fn a_human_whose_event_is_an_hour_late_makes_the_draft_stale() {
         "
         4000 fan 1
         4008 wake -> compose 1.1
-        4009 creator 5 at 100 says hello -> 1 waits 4017 settling = 1.2 settling 4017..4034, owed 1
+        4009 creator 5 at 100 says hello -> 1 waits 4017 settling = 1.2 settling 4017..4025, owed 1
         4010 composed 1.1 hi -> nothing
         ",
     );
@@ -309,8 +309,8 @@ fn an_operator_pauses_and_resumes_in_every_phase() {
         "
         0 fan 1
         2 pause 1000
-        3 resume -> 1 waits 8 settling = 2.1 settling 8..28, owed 1
-        3 pause 2 -> nothing = 2.1 settling 8..28, owed 1
+        3 resume -> 1 waits 8 settling = 2.1 settling 8..25, owed 1
+        3 pause 2 -> nothing = 2.1 settling 8..25, owed 1
         ",
     );
 }

@@ -29,6 +29,8 @@ enum Event {
     Land,
     /// An outcome comes that nobody waits for.
     Stray { turn: u8, draft: u8, kind: u8 },
+    /// What a worker tries cannot be done now.
+    Fail(u8),
     /// A worker gives up.
     GiveUp,
     /// An operator acts.
@@ -98,8 +100,9 @@ fn event() -> impl Strategy<Value = Event> {
         2 => Just(Event::Land),
         2 => (0..4_u8, 0..5_u8, 0..10_u8)
             .prop_map(|(turn, draft, kind)| Event::Stray { turn, draft, kind }),
+        3 => (0..4_u8).prop_map(Event::Fail),
         1 => Just(Event::GiveUp),
-        2 => (0..7_u8).prop_map(Event::Operate),
+        2 => (0..8_u8).prop_map(Event::Operate),
         1 => (0..8_u8).prop_map(Event::Set),
     ]
 }
@@ -153,7 +156,10 @@ impl World {
         Self {
             creator: with(|settings| settings.mode(Mode::Auto)),
             now: seconds(1_000_000),
-            conversation: nobody_wrote(),
+            conversation: Conversation {
+                history_read: false,
+                ..nobody_wrote()
+            },
             next_id: 1,
             chat: Vec::new(),
             under_way: Vec::new(),
@@ -222,6 +228,17 @@ impl World {
                 next.wake_at().is_none_or(|at| at > self.now),
                 "it rests although something is due after {input:?}: {next:?}"
             );
+        }
+        if let Some(hold) = next.hold.filter(|hold| hold.until > self.now) {
+            assert_eq!(transition.effect, None, "nothing is tried before {hold:?}");
+        }
+        for (id, decision) in &transition.decisions {
+            if let Outcome::Waiting { until, .. } = decision.outcome {
+                assert!(
+                    until >= self.now,
+                    "{id:?} is said to wait for the past after {input:?}: {decision:?}"
+                );
+            }
         }
         let in_flight = next.turn.as_ref().is_some_and(|turn| {
             matches!(
@@ -363,6 +380,10 @@ impl World {
                 return;
             };
             effect = match next {
+                Effect::ReadHistory => {
+                    self.read_chat();
+                    self.step(Input::HistoryRead)
+                }
                 Effect::Fetch { messages } => {
                     match messages.iter().find(|id| self.deleted.contains(id)) {
                         Some(id) => self.step(Input::Deleted { id: *id }),
@@ -530,6 +551,7 @@ impl World {
                 }
             }
             Event::Stray { turn, draft, kind } => self.stray(turn, draft, kind),
+            Event::Fail(which) => self.fail(which),
             Event::GiveUp => {
                 let _ = self.step(Input::GiveUp {
                     cause: "no model".into(),
@@ -558,15 +580,14 @@ impl World {
 
     /// An outcome that nobody waits for changes no more than a wake-up does.
     fn stray(&mut self, turn: u8, draft: u8, kind: u8) {
-        let current = self.draft();
+        let _ = self.step(Input::Wake);
         let draft = DraftId {
             turn: TurnId::new(u64::from(turn)),
             draft: u32::from(draft),
         };
-        if draft == current {
+        if draft == self.draft() {
             return;
         }
-        let _ = self.step(Input::Wake);
         let before = self.conversation.clone();
         let _ = self.step(match kind {
             0 => Input::Composed {
@@ -602,6 +623,26 @@ impl World {
         assert_eq!(self.conversation, before, "stray");
     }
 
+    fn fail(&mut self, which: u8) {
+        let cause = WaitCause::Retrying;
+        let _ = self.step(match which {
+            0 => Input::PutOff {
+                until: self.now + Duration::from_secs(2),
+                cause,
+            },
+            1 => Input::PutOff {
+                until: self.now + Duration::from_secs(600),
+                cause,
+            },
+            2 => Input::Park {
+                cause: WaitCause::NotConnected,
+            },
+            _ => Input::Park {
+                cause: WaitCause::Deployment,
+            },
+        });
+    }
+
     fn operate(&mut self, which: u8) {
         let draft = self.draft();
         let _ = self.step(Input::Operator(match which {
@@ -619,7 +660,8 @@ impl World {
             },
             4 => OperatorAction::Resume,
             5 => OperatorAction::OptOut,
-            _ => OperatorAction::OptIn,
+            6 => OperatorAction::OptIn,
+            _ => OperatorAction::TryNow,
         }));
     }
 

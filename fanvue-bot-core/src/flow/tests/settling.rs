@@ -88,7 +88,7 @@ fn the_fan_writing_again_supersedes_a_draft_in_every_phase_before_the_send() {
         "
         0 fan 1
         8 wake -> compose 1.1
-        9 fan 2 -> 1 waits 17 settling, 2 waits 17 settling = 1.2 settling 17..34, owed 1 2
+        9 fan 2 -> 1 waits 17 settling, 2 waits 17 settling = 1.2 settling 17..25, owed 1 2
         10 composed 1.1 too early -> nothing
         17 wake -> compose 1.2
         18 unusable 1.2 bad -> compose 1.3 anew: bad
@@ -102,7 +102,7 @@ fn the_fan_writing_again_supersedes_a_draft_in_every_phase_before_the_send() {
         0 fan 1
         8 wake
         8 composed 1.1 hi -> 1 awaits approval 1
-        9 fan 2 -> 1 waits 17 settling, 2 waits 17 settling = 1.2 settling 17..34, owed 1 2
+        9 fan 2 -> 1 waits 17 settling, 2 waits 17 settling = 1.2 settling 17..25, owed 1 2
         9 approve 1.1 -> nothing
         17 wake -> compose 1.2
         ",
@@ -113,7 +113,7 @@ fn the_fan_writing_again_supersedes_a_draft_in_every_phase_before_the_send() {
         0 fan 1
         8 wake
         8 composed 1.1 hi
-        9 fan 2 -> 1 waits 17 settling, 2 waits 17 settling = 1.2 settling 17..34, owed 1 2
+        9 fan 2 -> 1 waits 17 settling, 2 waits 17 settling = 1.2 settling 17..25, owed 1 2
         9 read 1.1 -> nothing
         17 wake -> compose 1.2
         ",
@@ -130,7 +130,7 @@ fn a_message_that_comes_while_the_reply_is_on_its_way_begins_the_next_turn() {
         8 composed 1.1 hi
         8 read 1.1
         9 fan 2 -> 2 waits 53 settling = 1.1 sending 53, owed 2
-        10 sent 1.1 9 -> 1 replied 1, 2 waits 17 settling, sent 9 = 2.1 settling 17..35, owed 2
+        10 sent 1.1 9 -> 1 replied 1, 2 waits 17 settling, sent 9 = 2.1 settling 17..34, owed 2
         17 wake -> compose 2.1
         ",
     );
@@ -205,8 +205,62 @@ fn a_deletion_voids_the_reply_that_was_written_with_the_message_in_view() {
         1 fan 2
         9 wake
         9 composed 1.1 hi
-        10 deleted 2 -> 2 blocked deleted, 1 waits 18 settling = 1.2 settling 18..35, owed 1
+        10 deleted 2 -> 2 blocked deleted, 1 waits 18 settling = 1.2 settling 18..25, owed 1
         10 approve 1.1 -> nothing
+        ",
+    );
+}
+
+#[test]
+fn what_the_chat_held_before_is_read_once_before_the_first_reply() {
+    let mut scene = Scene {
+        creator: auto(),
+        conversation: Conversation {
+            history_read: false,
+            ..nobody_wrote()
+        },
+    };
+    let mut after = |second: i64, happens: &str| {
+        let now = seconds(second);
+        shown(&scene.step(now, input(happens, now)))
+    };
+    after(0, "fan 1");
+    assert_eq!(after(8, "wake"), "history");
+    assert_eq!(after(8, "wake"), "history");
+    assert_eq!(after(9, "history"), "compose 1.1");
+    assert_eq!(after(9, "composed 1.1 hi"), "read 1.1");
+}
+
+#[test]
+fn a_fan_who_keeps_writing_waits_no_longer_than_the_cap_from_the_first_message_on() {
+    check(
+        auto(),
+        "
+        0 fan 1
+        8 wake -> compose 1.1
+        20 fan 2 -> 1 waits 25 settling, 2 waits 25 settling = 1.2 settling 25..25, owed 1 2
+        25 wake -> compose 1.2
+        30 fan 3 -> compose 1.3, 1 waits 30 settling, 2 waits 30 settling, 3 waits 30 settling
+        31 composed 1.3 hi -> read 1.3
+        ",
+    );
+}
+
+#[test]
+fn a_message_deleted_while_its_answer_is_on_its_way_is_not_answered_again() {
+    check(
+        auto(),
+        "
+        0 fan 1
+        1 fan 2
+        9 wake
+        9 composed 1.1 hi
+        9 read 1.1
+        10 deleted 2 -> 2 blocked deleted
+        10 not_sent 1.1 -> read 1.2, 1 waits 10 retrying = 1.2 pacing 10, owed 1
+        10 read 1.2
+        11 deleted 1 -> 1 blocked deleted
+        11 not_sent 1.2 -> nothing = idle
         ",
     );
 }

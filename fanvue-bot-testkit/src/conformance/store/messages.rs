@@ -175,6 +175,8 @@ pub async fn every_outcome_reads_back(store: Arc<dyn Store>) {
             WaitCause::Pacing,
             WaitCause::Reconciling,
             WaitCause::Retrying,
+            WaitCause::NotConnected,
+            WaitCause::Deployment,
         ]
         .map(|cause| Outcome::Waiting { until, cause }),
     );
@@ -185,13 +187,16 @@ pub async fn every_outcome_reads_back(store: Arc<dyn Store>) {
             Rule::DryRun,
             Rule::Rejected,
             Rule::NotContactable,
-            Rule::UnsafeReply,
+            Rule::BeforeBot,
             Rule::Deleted,
         ]
         .map(|rule| Outcome::Blocked { rule }),
     );
     outcomes.extend(odd_texts().iter().map(|cause| Outcome::Failed {
         cause: cause.as_ref().into(),
+    }));
+    outcomes.extend(odd_texts().iter().map(|problem| Outcome::NoSafeReply {
+        problem: problem.as_ref().into(),
     }));
     let messages = each(outcomes, |message, outcome| {
         message.decision = Some(Decision::new(outcome, at(30)));
