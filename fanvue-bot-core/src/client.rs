@@ -436,6 +436,10 @@ pub trait FanvueClient: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`ClientError::Rejected`] if there are more than 100.
     async fn presence(&self, auth: &Auth, fans: &[FanId]) -> Result<Vec<Presence>, ClientError>;
+
+    /// Every call has ended, well or badly, within this time. An engine waits this long before it takes a
+    /// send that did not report for lost.
+    fn longest_request(&self) -> Duration;
 }
 
 /// Whether the creator is shown as typing.
@@ -595,6 +599,10 @@ macro_rules! forward_client {
 
             async fn presence(&self, auth: &Auth, fans: &[FanId]) -> Result<Vec<Presence>, ClientError> {
                 (**self).presence(auth, fans).await
+            }
+
+            fn longest_request(&self) -> Duration {
+                (**self).longest_request()
             }
         }
     };

@@ -50,6 +50,9 @@ pub struct Conversation {
     /// beginning stays the same for many turns and providers can reuse it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history_from: Option<Timestamp>,
+    /// A fingerprint of the fan's names as they are stored, so that they are written only when they change.
+    #[serde(default)]
+    pub fan_fingerprint: u64,
     /// Whether what the chat held before this library knew of it is stored.
     #[serde(default)]
     pub history_read: bool,
@@ -74,6 +77,7 @@ impl Conversation {
             opted_out: false,
             unattributed: Vec::new(),
             history_from: None,
+            fan_fingerprint: 0,
             history_read: false,
             hold: None,
         }

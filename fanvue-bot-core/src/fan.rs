@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::entropy::Seed;
 use crate::id::FanId;
 
 /// A fan as Fanvue shows them. Never the email address, which some events carry.
@@ -44,6 +45,32 @@ impl FanProfile {
                 known.clone_from(newer);
             }
         }
+    }
+}
+
+impl FanProfile {
+    /// What the fan goes by: the creator's name for them, else the one they show.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        let names = [&self.nickname, &self.display_name];
+        names
+            .into_iter()
+            .flatten()
+            .map(|name| name.trim())
+            .find(|name| !name.is_empty())
+    }
+
+    /// Changes with the names; 0 if none is known.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        let names = [&self.handle, &self.display_name, &self.nickname];
+        if names.iter().all(|name| name.is_none()) {
+            return 0;
+        }
+        let mut seed = Seed::new(1);
+        for name in names {
+            seed = seed.derive(name.as_deref().unwrap_or("\0"));
+        }
+        seed.value()
     }
 }
 

@@ -10,6 +10,7 @@ use crate::conversation::Conversation;
 use crate::creator::Creator;
 use crate::decision::{Decision, Outcome, Rule};
 use crate::entropy::{Entropy, EntropyError, OsEntropy, Seed};
+use crate::fan::FanProfile;
 use crate::flow::{self, Context, Input, Timing};
 use crate::id::{AccountId, ConversationId, MessageId};
 use crate::message::{Author, Content, Message, MessageType};
@@ -148,19 +149,18 @@ impl Intake {
     /// # Errors
     /// [`IntakeError`]; the event must then not be acknowledged, and may be taken in again.
     pub async fn accept(&self, event: &Event) -> Result<Accepted, IntakeError> {
-        let received = match &event.kind {
-            EventKind::MessageReceived(message) => {
-                Received::Message(Arrival::from_fan(message, event.at))
+        let (fan, what) = match &event.kind {
+            EventKind::MessageReceived(message) => (
+                &message.fan,
+                Received::Message(Arrival::from_fan(message, event.at)),
+            ),
+            EventKind::MessageSent(message) => (
+                &message.fan,
+                Received::Message(Arrival::from_creator(message, event.at)),
+            ),
+            EventKind::MessageDeleted(message) => {
+                (&message.fan, Received::Deleted(message.message))
             }
-            EventKind::MessageSent(message) => {
-                Received::Message(Arrival::from_creator(message, event.at))
-            }
-            EventKind::MessageDeleted(message) => Received::Deleted(message.message),
-            _ => return Ok(Accepted::Ignored),
-        };
-        let fan = match &event.kind {
-            EventKind::MessageReceived(message) | EventKind::MessageSent(message) => message.fan.id,
-            EventKind::MessageDeleted(message) => message.fan.id,
             _ => return Ok(Accepted::Ignored),
         };
         let Some(creator) = self
@@ -171,19 +171,18 @@ impl Intake {
         else {
             return Ok(Accepted::UnknownCreator);
         };
-        let id = ConversationId::new(creator.value.id, fan);
-        self.take(&creator.value, id, &received).await
+        self.take(&creator.value, fan, &what).await
     }
 
     async fn take(
         &self,
         creator: &Creator,
-        id: ConversationId,
+        fan: &FanProfile,
         received: &Received,
     ) -> Result<Accepted, IntakeError> {
         let mut tries = 0;
         loop {
-            match self.try_take(creator, id, received).await {
+            match self.try_take(creator, fan, received).await {
                 Err(IntakeError::Backend {
                     source: BackendError::Store(StoreError::Conflict),
                 }) if tries < COMMIT_TRIES => {
@@ -197,9 +196,10 @@ impl Intake {
     async fn try_take(
         &self,
         creator: &Creator,
-        id: ConversationId,
+        fan: &FanProfile,
         received: &Received,
     ) -> Result<Accepted, IntakeError> {
+        let id = ConversationId::new(creator.id, fan.id);
         let stored = self.backend.store().conversation(id).await?;
         let known = match &stored {
             None => None,
@@ -210,8 +210,9 @@ impl Intake {
         let mut batch = Batch::new(conversation, context, &*self.counter);
         match received {
             Received::Message(arrival) => batch.arrive(arrival, known.as_ref()),
-            Received::Deleted(message) => batch.step(Input::Deleted { id: *message }),
+            Received::Deleted(message) => batch.delete(*message, known.as_ref()),
         }
+        batch.meet(fan);
         let wake = wake_up(&batch.change.conversation, received);
         if !batch.changed {
             // In two steps, the delivery before this one may have failed between them.
@@ -374,7 +375,7 @@ impl<'a> Batch<'a> {
     /// Takes one message in; `known` is the message as stored, if it is.
     pub(crate) fn arrive(&mut self, arrival: &Arrival, known: Option<&Message>) {
         if let Some(known) = known {
-            if arrival.content.fetched && !known.content.fetched {
+            if arrival.content.fetched && !known.content.fetched && known.deleted_at.is_none() {
                 self.learn(arrival.id, &arrival.content);
             }
             return;
@@ -440,6 +441,38 @@ impl<'a> Batch<'a> {
             kind: arrival.kind.clone(),
             ..message
         });
+    }
+
+    /// A message was deleted; one that has not come in yet leaves a mark, so that it does not when it does.
+    pub(crate) fn delete(&mut self, id: MessageId, known: Option<&Message>) {
+        let now = self.context.now;
+        match known {
+            Some(known) if known.deleted_at.is_some() => return,
+            Some(_) => self.change.deletions.push((id, now)),
+            None => {
+                let mark = self.message(id, Author::Fan, Content::default(), now);
+                self.change.messages.push(Message {
+                    deleted_at: Some(now),
+                    ..mark
+                });
+                let outcome = Outcome::Blocked {
+                    rule: Rule::Deleted,
+                };
+                self.decide(id, Decision::new(outcome, now));
+            }
+        }
+        self.changed = true;
+        self.step(Input::Deleted { id });
+    }
+
+    /// What an event tells of the fan.
+    fn meet(&mut self, fan: &FanProfile) {
+        let fingerprint = fan.fingerprint();
+        if fingerprint != 0 && fingerprint != self.change.conversation.fan_fingerprint {
+            self.change.conversation.fan_fingerprint = fingerprint;
+            self.change.fan = Some(fan.clone());
+            self.changed = true;
+        }
     }
 
     /// The words of a stored message are known now.

@@ -69,6 +69,9 @@ impl WorkerOptions {
     }
 }
 
+/// How often a page of what is overdue is looked at.
+const SWEEP: Duration = Duration::from_secs(30);
+
 /// What a worker has done when it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -122,6 +125,9 @@ impl Worker {
         };
         let mut renew = tokio::time::interval(options.lease / 3);
         renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut sweep = tokio::time::interval(SWEEP);
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut swept_to = None;
         // Not before this after a claim that failed; kept here, so that no other event restarts the wait.
         let mut trouble_until: Option<Instant> = None;
         tokio::pin!(shutdown);
@@ -157,6 +163,10 @@ impl Worker {
                 () = &mut shutdown => break,
                 _ = renew.tick() => state.renew(&*queue, &engine, &options).await,
                 Some(finished) = state.tasks.join_next_with_id(), if !state.tasks.is_empty() => state.finish(finished),
+                _ = sweep.tick() => match engine.wake_overdue(swept_to.take()).await {
+                    Ok(next) => swept_to = next,
+                    Err(error) => tracing::warn!(worker.id = %options.id, error = %FailureNote::from_error(&error), "overdue conversations could not be woken"),
+                },
                 () = wait(&*queue, free > claimed, trouble_until, options.poll), if idle => {}
                 () = std::future::ready(()), if !idle => {}
             }

@@ -194,7 +194,7 @@ impl RestClientBuilder {
             return Err(problems.into_error());
         };
         Ok(RestClient::new(
-            Transport::new(http, self.max_answer_bytes),
+            Transport::new(http, self.request_timeout, self.max_answer_bytes),
             api,
             auth,
             self.path_family,

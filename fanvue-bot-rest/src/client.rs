@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use fanvue_bot_core::client::{
@@ -401,6 +402,10 @@ impl FanvueClient for RestClient {
             .bucket(Bucket::Statuses);
         let known: PresenceWire = self.fetch(auth, call).await?;
         Ok(known.of(fans))
+    }
+
+    fn longest_request(&self) -> Duration {
+        self.transport.request_timeout()
     }
 }
 

@@ -1,5 +1,7 @@
 //! One request and its answer, with a limit on the answer's size.
 
+use std::time::Duration;
+
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Request, Response, StatusCode};
 
@@ -9,6 +11,7 @@ use crate::fault::Fault;
 #[derive(Clone)]
 pub(crate) struct Transport {
     http: Client,
+    request_timeout: Duration,
     max_answer_bytes: usize,
 }
 
@@ -20,11 +23,21 @@ pub(crate) struct Answer {
 }
 
 impl Transport {
-    pub(crate) const fn new(http: Client, max_answer_bytes: usize) -> Self {
+    pub(crate) const fn new(
+        http: Client,
+        request_timeout: Duration,
+        max_answer_bytes: usize,
+    ) -> Self {
         Self {
             http,
+            request_timeout,
             max_answer_bytes,
         }
+    }
+
+    /// How long a request and its answer may take; `http` is built with it.
+    pub(crate) const fn request_timeout(&self) -> Duration {
+        self.request_timeout
     }
 
     pub(crate) const fn http(&self) -> &Client {

@@ -497,6 +497,10 @@ macro_rules! decorate_ports {
                     )
                     .await
                 }
+
+                fn longest_request(&self) -> std::time::Duration {
+                    self.inner.longest_request()
+                }
             }
         };
     };

@@ -134,5 +134,6 @@ mock! {
         async fn set_typing(&self, auth: &Auth, fan: FanId, typing: Typing) -> Result<(), ClientError>;
         async fn unread_counts(&self, auth: &Auth) -> Result<UnreadCounts, ClientError>;
         async fn presence(&self, auth: &Auth, fans: &[FanId]) -> Result<Vec<Presence>, ClientError>;
+        fn longest_request(&self) -> Duration;
     }
 }

@@ -338,4 +338,8 @@ impl FanvueClient for WorldClient {
             })
             .collect())
     }
+
+    fn longest_request(&self) -> Duration {
+        Duration::ZERO
+    }
 }

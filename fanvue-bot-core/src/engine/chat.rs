@@ -7,7 +7,7 @@ use crate::creator::Creator;
 use crate::flow::{DraftId, Input};
 use crate::id::{ConversationId, MessageId};
 use crate::intake::Arrival;
-use crate::message::Content;
+use crate::message::{Content, Message};
 use crate::page::PageRequest;
 use crate::time::Timestamp;
 
@@ -42,9 +42,9 @@ impl Engine {
                     ));
                 }
                 Err(ClientError::NotFound) => {
-                    // One input at a time: the others are asked for again.
-                    performed.input = Some(Input::Deleted { id: *message });
-                    return Ok(performed);
+                    // One at a time: the others are asked for again.
+                    performed.deleted = Some(*message);
+                    break;
                 }
                 Err(error) if performed.contents.is_empty() => return Err(error.into()),
                 Err(error) => {
@@ -55,6 +55,50 @@ impl Engine {
         }
         performed.input = Some(Input::Wake);
         Ok(performed)
+    }
+
+    /// Reads the words of stored messages that came without, such as those of a human whose webhook left
+    /// them out; the model is to know what was said in the creator's name. `None` if all are known.
+    pub(super) async fn learn_words(
+        &self,
+        creator: &Creator,
+        id: ConversationId,
+        stored: &[Message],
+    ) -> Result<Option<Performed>, Failure> {
+        let unknown: Vec<MessageId> = stored
+            .iter()
+            .filter(|message| !message.content.fetched && message.content.text.is_none())
+            .map(|message| message.id)
+            .take(LOOK)
+            .collect();
+        if unknown.is_empty() {
+            return Ok(None);
+        }
+        let listed = self.list(creator, id, Until::Count(LOOK)).await?;
+        let mut performed = Performed::from(Input::Wake);
+        for message in unknown {
+            let content = match listed.iter().find(|remote| remote.id == message) {
+                Some(remote) => remote.content.clone(),
+                None => match with_auth!(self, creator, |auth| self
+                    .shared
+                    .fanvue
+                    .message(&auth, id.fan, message))
+                {
+                    Ok(remote) => remote.content,
+                    // It is gone, and nothing more will be known of it.
+                    Err(ClientError::NotFound) => Content::default(),
+                    Err(error) => return Err(error.into()),
+                },
+            };
+            performed.contents.push((
+                message,
+                Content {
+                    fetched: true,
+                    ..content
+                },
+            ));
+        }
+        Ok(Some(performed))
     }
 
     /// What the chat held before this library knew of it. The fan's messages that no human has answered

@@ -1,5 +1,6 @@
 //! A reply: history, prompt, model, check.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::{Engine, Failure, Performed};
@@ -41,6 +42,11 @@ impl Engine {
                 stored.push(message);
             }
         }
+        stored.sort_by_key(|message| Reverse((message.sent_at, message.id)));
+        stored.retain(|message| message.deleted_at.is_none());
+        if let Some(performed) = self.learn_words(creator, id, &stored).await? {
+            return Ok(performed);
+        }
         let (messages, unanswered) = unanswered_first(stored, conversation);
         if unanswered == 0 {
             // Nothing of what is pending is stored: the rows were erased.
@@ -49,7 +55,10 @@ impl Engine {
             ));
         }
         let persona = self.rendered(creator);
-        let memory = Memory::default();
+        let memory = Memory {
+            name: self.fan_name(id).await?,
+            ..Memory::default()
+        };
         let source = PromptSource {
             persona: &persona,
             memory: &memory,
@@ -66,7 +75,7 @@ impl Engine {
         };
         let (cut, result) = self.complete(creator, source, seed).await;
         let input = match result {
-            Ok(completion) => self.checked(draft, &completion, &persona, &messages),
+            Ok(completion) => checked(creator, draft, &completion, &persona, &messages),
             Err(LlmError::Refused) => Input::Unusable {
                 draft,
                 problem: "the model refused to answer".into(),
@@ -77,6 +86,11 @@ impl Engine {
             cut: Some(cut),
             ..input.into()
         })
+    }
+
+    async fn fan_name(&self, id: ConversationId) -> Result<Option<Arc<str>>, Failure> {
+        let fan = self.backend().store().fan(id).await?;
+        Ok(fan.and_then(|fan| fan.name().map(Arc::from)))
     }
 
     /// Asks the model; a prompt that it finds too long is built once more, smaller.
@@ -116,41 +130,6 @@ impl Engine {
         prompt
     }
 
-    fn checked(
-        &self,
-        draft: DraftId,
-        completion: &Completion,
-        persona: &prompt::RenderedPersona,
-        newest_first: &[Message],
-    ) -> Input {
-        let last_replies: Vec<Arc<str>> = newest_first
-            .iter()
-            .filter(|message| message.author == Author::Bot)
-            .filter_map(|message| message.content.text.clone())
-            .take(NOT_AGAIN)
-            .collect();
-        let instructions = persona
-            .messages
-            .first()
-            .map_or("", |message| &message.content);
-        match check(
-            completion,
-            &CheckContext {
-                instructions,
-                last_replies: &last_replies,
-            },
-        ) {
-            Ok(reply) => Input::Composed { draft, reply },
-            Err(problem) => {
-                tracing::info!(problem = %problem, "a draft was not fit to be sent");
-                Input::Unusable {
-                    draft,
-                    problem: problem.to_string().into(),
-                }
-            }
-        }
-    }
-
     fn room_for_prompt(&self, creator: &Creator) -> u32 {
         self.shared
             .llm
@@ -171,6 +150,41 @@ impl Engine {
             .await
         {
             tracing::debug!(creator.id = %creator.id, error = %error, "the typing signal was not shown");
+        }
+    }
+}
+
+fn checked(
+    creator: &Creator,
+    draft: DraftId,
+    completion: &Completion,
+    persona: &prompt::RenderedPersona,
+    newest_first: &[Message],
+) -> Input {
+    let last_replies: Vec<Arc<str>> = newest_first
+        .iter()
+        .filter(|message| message.author == Author::Bot)
+        .filter_map(|message| message.content.text.clone())
+        .take(NOT_AGAIN)
+        .collect();
+    let instructions = persona
+        .messages
+        .first()
+        .map_or("", |message| &message.content);
+    match check(
+        completion,
+        &CheckContext {
+            instructions,
+            last_replies: &last_replies,
+        },
+    ) {
+        Ok(reply) => Input::Composed { draft, reply },
+        Err(problem) => {
+            tracing::info!(creator.id = %creator.id, problem = %problem, "a draft was not fit to be sent");
+            Input::Unusable {
+                draft,
+                problem: problem.to_string().into(),
+            }
         }
     }
 }

@@ -15,6 +15,7 @@ mod chat;
 mod compose;
 mod failure;
 mod send;
+mod sweep;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -117,9 +118,12 @@ impl EngineBuilder {
         self
     }
 
-    /// The engine.
+    /// The engine. Where [`Timing::settled_within`] leaves a request of the client too little time to end,
+    /// it is raised to what one takes.
     #[must_use]
-    pub fn build(self) -> Engine {
+    pub fn build(mut self) -> Engine {
+        let longest_send = self.timing.begin_within + self.fanvue.longest_request();
+        self.timing.settled_within = self.timing.settled_within.max(longest_send);
         let intake = Intake::new(self.backend)
             .clock(Arc::clone(&self.clock))
             .entropy(Arc::clone(&self.entropy))
@@ -217,6 +221,8 @@ struct Performed {
     arrivals: Vec<Arrival>,
     /// Words that are known now.
     contents: Vec<(MessageId, Content)>,
+    /// A message that is gone.
+    deleted: Option<MessageId>,
     /// Where the history begins now.
     cut: Option<HistoryCut>,
     /// What to step with.
@@ -539,6 +545,10 @@ impl Engine {
         }
         for (arrival, known) in performed.arrivals.iter().zip(&known) {
             batch.arrive(arrival, known.as_ref());
+        }
+        if let Some(deleted) = performed.deleted {
+            let known = self.backend().store().message(id, deleted).await?;
+            batch.delete(deleted, known.as_ref());
         }
         if let Some(cut) = performed.cut
             && batch.change.conversation.history_from != cut.0

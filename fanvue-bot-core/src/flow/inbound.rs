@@ -104,8 +104,9 @@ impl Step<'_> {
             self.mark_pending(&Outcome::PausedByHuman { until });
         } else if self.next.pending.is_empty() {
             self.next.turn = None;
-        } else if self.next.turn.is_some() {
+        } else if self.next.turn.is_some() && self.next.history_read {
             // The event is so late that the pause is over; but what was being written does not know it.
+            // Before the history is read, nothing was.
             self.settle_again();
         }
     }

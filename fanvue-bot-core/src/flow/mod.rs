@@ -60,9 +60,8 @@ pub struct Timing {
     /// A send is begun within this time of its committed intent, or not at all. Default: 5 s.
     pub begin_within: Duration,
     /// A send that was begun has ended, well or badly, within this time of its intent; after a crash the
-    /// outcome is not searched for before. At least `begin_within` plus the client's request timeout, or a
-    /// send that is still under way counts as lost and goes out twice. Default: 45 s, which leaves room
-    /// beside a request timeout of 30 s.
+    /// outcome is not searched for before. The engine raises it to `begin_within` plus the client's longest
+    /// request, since a send that is still under way would count as lost and go out twice. Default: 45 s.
     pub settled_within: Duration,
     /// The wait before the chat is first read after an unclear answer. Default: 1 s.
     pub first_check: Duration,

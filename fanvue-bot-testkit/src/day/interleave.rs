@@ -6,6 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use fanvue_bot_core::client::{
@@ -167,5 +168,9 @@ impl<C: FanvueClient> FanvueClient for Interleaved<C> {
 
     async fn presence(&self, auth: &Auth, fans: &[FanId]) -> Result<Vec<Presence>, ClientError> {
         self.inner.presence(auth, fans).await
+    }
+
+    fn longest_request(&self) -> Duration {
+        self.inner.longest_request()
     }
 }

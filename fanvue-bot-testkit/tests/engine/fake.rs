@@ -61,6 +61,10 @@ impl Fanvue {
         self.with(|state| state.chat.push(line));
     }
 
+    pub(crate) fn remove(&self, id: MessageId) {
+        self.with(|state| state.chat.retain(|line| line.id != id));
+    }
+
     pub(crate) fn sent(&self) -> Vec<String> {
         self.with(|state| state.sent.clone())
     }
@@ -191,5 +195,9 @@ impl FanvueClient for Fanvue {
 
     async fn presence(&self, _auth: &Auth, _fans: &[FanId]) -> Result<Vec<Presence>, ClientError> {
         Ok(Vec::new())
+    }
+
+    fn longest_request(&self) -> Duration {
+        Duration::ZERO
     }
 }

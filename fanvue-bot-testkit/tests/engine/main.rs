@@ -7,7 +7,9 @@
 
 mod fake;
 mod ids;
+mod past;
 mod scene;
+mod waiting;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -134,28 +136,6 @@ async fn a_rate_limit_puts_the_turn_off_until_it_ends_and_counts_as_no_attempt()
 }
 
 #[tokio::test]
-async fn a_misconfigured_model_is_given_up_at_once_and_seen() {
-    let scene = Scene::new([Step::fail(LlmError::Misconfigured {
-        message: "no such model".to_owned(),
-    })])
-    .await;
-    scene.fan_writes(1, "hi").await;
-    assert!(matches!(
-        scene.run_after(8).await[..],
-        [RunOutcome::GaveUp { .. }]
-    ));
-    let letters = scene.memory.dead_letters();
-    assert_eq!(letters.len(), 1);
-    assert!(letters[0].cause.as_str().contains("no such model"));
-    let Outcome::Failed { cause } = scene.outcome(1).await else {
-        panic!();
-    };
-    assert!(cause.contains("no such model"));
-    assert_eq!(scene.memory.job_count(), 0);
-    assert_eq!(scene.conversation().await.wake_at(), None);
-}
-
-#[tokio::test]
 async fn a_failure_that_may_pass_is_tried_again_until_the_attempts_are_used_up() {
     let scene = Scene::new((0..9).map(|_| overloaded())).await;
     scene.fan_writes(1, "hi").await;
@@ -237,15 +217,17 @@ async fn an_unclear_send_that_did_not_arrive_goes_out_after_two_looks() {
 #[tokio::test]
 async fn words_that_the_webhook_left_out_are_read_and_answered() {
     let scene = Scene::new([]).await;
-    let event = scene.received(1, None);
+    scene.fan_writes(1, "hi").await;
+    scene.run_to_rest(9).await;
+    let event = scene.received(2, None);
     scene.deliver(&event).await.unwrap();
-    scene.run_after(8).await;
+    scene.run_to_rest(9).await;
     assert_eq!(scene.fanvue.reads_of_one(), 1);
     assert_eq!(
-        scene.fanvue.sent(),
-        ["You said: words that the event left out"]
+        scene.fanvue.sent()[1],
+        "You said: words that the event left out"
     );
-    assert!(scene.stored(1).await.content.fetched);
+    assert!(scene.stored(2).await.content.fetched);
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use fanvue_bot_core::oauth::TokenSource;
 use fanvue_bot_core::persona::Persona;
 use fanvue_bot_core::queue::{JobQueue, WorkerId};
 use fanvue_bot_core::retry::Backoff;
-use fanvue_bot_core::secret::Secret;
+use fanvue_bot_core::secret::{Secret, SecretId, SecretKind, SecretVault as _};
 use fanvue_bot_core::store::Store;
 use fanvue_bot_core::time::Clock;
 use fanvue_bot_core::webhook::{Event, Hints, Signer, Verifier};
@@ -36,6 +36,7 @@ pub(crate) struct Scene {
     pub(crate) llm: ScriptedLlm,
     pub(crate) fanvue: Arc<Fanvue>,
     pub(crate) tokens: TokenSource,
+    vault: Arc<MemoryVault>,
     pub(crate) engine: Engine,
 }
 
@@ -67,8 +68,9 @@ impl Scene {
             client_id: "app".into(),
             client_secret: ClientSecret::new("secret"),
         };
+        let vault = Arc::new(MemoryVault::new());
         let tokens = TokenSource::new(
-            Arc::new(MemoryVault::new()),
+            Arc::clone(&vault) as _,
             Arc::clone(&memory) as Arc<dyn Store>,
             Arc::clone(&fanvue) as _,
             app,
@@ -95,6 +97,7 @@ impl Scene {
             llm,
             fanvue,
             tokens,
+            vault,
         };
         scene.connect(Duration::from_secs(3_600)).await;
         scene
@@ -109,6 +112,13 @@ impl Scene {
             scopes: None,
         };
         self.tokens.connect(creator(), &tokens).await.unwrap();
+    }
+
+    /// The account is connected no longer.
+    pub(crate) async fn disconnect(&self) {
+        let id = SecretId::of_creator(creator(), SecretKind::TokenSet);
+        let stored = self.vault.get(&id).await.unwrap().unwrap();
+        self.vault.delete(&id, stored.revision).await.unwrap();
     }
 
     /// Fanvue tells that the fan wrote.
@@ -128,8 +138,35 @@ impl Scene {
         self.event("received", "fan", number, text, "SINGLE_RECIPIENT")
     }
 
+    /// The fan, who shows this name, writes; what comes back is the webhook's event.
+    pub(crate) fn received_from(&self, name: &str, number: u32, text: &str) -> Event {
+        let _ = self.received(number, Some(text));
+        let fan = format!(r#"{{"uuid":"{}","display_name":"{name}"}}"#, fan());
+        self.event_about(
+            &fan,
+            "received",
+            "fan",
+            number,
+            Some(text),
+            "SINGLE_RECIPIENT",
+        )
+    }
+
     pub(crate) fn event(
         &self,
+        what: &str,
+        sender: &str,
+        number: u32,
+        text: Option<&str>,
+        kind: &str,
+    ) -> Event {
+        let fan = format!(r#"{{"uuid":"{}"}}"#, fan());
+        self.event_about(&fan, what, sender, number, text, kind)
+    }
+
+    fn event_about(
+        &self,
+        fan: &str,
         what: &str,
         sender: &str,
         number: u32,
@@ -142,9 +179,8 @@ impl Scene {
             r#"{{"id":"evt_{what}_{number}","type":"creator.message.{what}","timestamp":"{now}",
                 "data":{{"object":"message","uuid":"{id}","sender":"{sender}","created_at":"{now}",
                 {text}"message_type":"{kind}","is_automated":false,
-                "creator":{{"uuid":"{}"}},"fan":{{"uuid":"{}"}}}}}}"#,
-            account(),
-            fan()
+                "creator":{{"uuid":"{}"}},"fan":{fan}}}}}"#,
+            account()
         );
         let secret = Secret::new("whsec_test");
         let header = Signer::new(&secret).unwrap().header(now, body.as_bytes());
@@ -187,6 +223,32 @@ impl Scene {
             outcomes.extend(self.run_after(0).await);
         }
         outcomes
+    }
+
+    /// Runs what falls due within this time, and counts the jobs it took.
+    pub(crate) async fn jobs_until(&self, time: Duration) -> usize {
+        let end = self.clock.now() + time;
+        let mut jobs = 0;
+        while let Some(due) = self.memory.next_due().filter(|due| *due <= end) {
+            self.clock.set(due);
+            jobs += self.run_after(0).await.len();
+        }
+        jobs
+    }
+
+    /// Somebody deletes all jobs.
+    pub(crate) async fn drop_jobs(&self) {
+        let far = self.clock.now() + Duration::from_secs(1 << 20);
+        let lanes = self
+            .memory
+            .claim(&WorkerId::new("w"), 8, far, Duration::from_secs(30))
+            .await
+            .unwrap();
+        for lane in lanes {
+            let claims = lane.jobs.into_iter().map(|job| job.claim).collect();
+            self.memory.complete(claims, far).await.unwrap();
+        }
+        assert_eq!(self.memory.job_count(), 0);
     }
 
     pub(crate) async fn conversation(&self) -> Conversation {
