@@ -1,0 +1,184 @@
+//! The store under load, and the floor that it is compared with.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use fanvue_bot::backend::Backend;
+use fanvue_bot::memory::{MemoryBackend, MemoryVault};
+use fanvue_bot::secret::{Keyring, MasterKey, SecretVault};
+use fanvue_bot::sqlx::{SqliteBackend, SqliteVault};
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use tempfile::TempDir;
+use tokio::sync::Mutex;
+
+use crate::Common;
+
+/// What the bot stores in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum StoreKind {
+    /// This process's memory: nothing is durable, and what is left is the library's own cost.
+    Memory,
+    /// One SQLite file, as durable as the library makes it.
+    Sqlite,
+}
+
+impl StoreKind {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Sqlite => "sqlite",
+        }
+    }
+}
+
+/// An open store, empty at first.
+#[derive(Debug)]
+pub(crate) struct Database {
+    pub(crate) backend: Backend,
+    pub(crate) vault: Arc<dyn SecretVault>,
+    sqlite: Option<SqliteBackend>,
+    folder: Option<Folder>,
+}
+
+/// Where files lie: given, or made for this run and removed with it.
+#[derive(Debug)]
+enum Folder {
+    Kept(PathBuf),
+    Temporary(TempDir),
+}
+
+impl Folder {
+    /// Beside the program rather than in the system's temporary folder, which may be memory, where a
+    /// commit costs nothing.
+    fn new(common: &Common) -> anyhow::Result<Self> {
+        if let Some(folder) = &common.data {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("the folder {} cannot be made", folder.display()))?;
+            anyhow::ensure!(
+                !folder.join(FILE).exists(),
+                "{} has a database already; name an empty folder with --data",
+                folder.display()
+            );
+            return Ok(Self::Kept(folder.clone()));
+        }
+        let program = std::env::current_exe().context("where this program lies is not known")?;
+        let beside = program.parent().unwrap_or_else(|| Path::new("."));
+        let folder = tempfile::Builder::new()
+            .prefix("load-")
+            .tempdir_in(beside)
+            .with_context(|| {
+                format!(
+                    "no folder can be made in {}; name one with --data",
+                    beside.display()
+                )
+            })?;
+        Ok(Self::Temporary(folder))
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Kept(path) => path,
+            Self::Temporary(folder) => folder.path(),
+        }
+    }
+}
+
+const FILE: &str = "load.db";
+const FLOOR_FILE: &str = "floor.db";
+
+impl Database {
+    pub(crate) async fn open(common: &Common) -> anyhow::Result<Self> {
+        match common.store {
+            StoreKind::Memory => Ok(Self {
+                backend: Backend::shared(Arc::new(MemoryBackend::new())),
+                vault: Arc::new(MemoryVault::new()),
+                sqlite: None,
+                folder: None,
+            }),
+            StoreKind::Sqlite => {
+                let folder = Folder::new(common)?;
+                let sqlite = SqliteBackend::open(folder.path().join(FILE))
+                    .await
+                    .context("the database does not open")?;
+                // A key for data that nobody keeps.
+                let key = MasterKey::from_text("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")?;
+                Ok(Self {
+                    backend: Backend::shared(Arc::new(sqlite.clone())),
+                    vault: Arc::new(SqliteVault::new(sqlite.clone(), Keyring::new(key))),
+                    sqlite: Some(sqlite),
+                    folder: Some(folder),
+                })
+            }
+        }
+    }
+
+    /// The floor: the least that any bot on this kind of store does for a webhook.
+    pub(crate) async fn floor(&self) -> anyhow::Result<Floor> {
+        let Some(folder) = &self.folder else {
+            return Ok(Floor::Memory(Mutex::default()));
+        };
+        let mut connection = SqliteConnectOptions::new()
+            .filename(folder.path().join(FLOOR_FILE))
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .disable_statement_logging()
+            .connect()
+            .await
+            .context("the floor's database does not open")?;
+        sqlx::query("CREATE TABLE bodies (id INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT")
+            .execute(&mut connection)
+            .await
+            .context("the floor's table cannot be made; name an empty folder with --data")?;
+        Ok(Floor::Sqlite(Mutex::new(connection)))
+    }
+
+    /// How many connections the database has now, as far as this system tells.
+    pub(crate) fn connections(&self) -> Option<usize> {
+        // Linux lists open files as links; each connection has the main file open once.
+        let file = self.sqlite.as_ref()?.path().canonicalize().ok()?;
+        let open = std::fs::read_dir("/proc/self/fd").ok()?;
+        let targets = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+        Some(targets.filter(|target| *target == file).count())
+    }
+
+    pub(crate) async fn close(self) {
+        if let Some(sqlite) = self.sqlite {
+            sqlite.close().await;
+        }
+    }
+}
+
+/// One row for each body, committed by itself and as durable as the store under load, on one connection:
+/// SQLite has one writer at a time however many there are.
+#[derive(Debug)]
+pub(crate) enum Floor {
+    Memory(Mutex<Vec<Vec<u8>>>),
+    Sqlite(Mutex<SqliteConnection>),
+}
+
+impl Floor {
+    /// What it does, for the report.
+    pub(crate) const fn description(&self) -> &'static str {
+        match self {
+            Self::Memory(_) => "append the body to a list in memory",
+            Self::Sqlite(_) => "insert the body as one row, one commit each, WAL, synchronous FULL",
+        }
+    }
+
+    pub(crate) async fn insert(&self, body: &[u8]) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Memory(bodies) => bodies.lock().await.push(body.to_vec()),
+            Self::Sqlite(connection) => {
+                let mut connection = connection.lock().await;
+                sqlx::query("INSERT INTO bodies (body) VALUES (?1)")
+                    .bind(body)
+                    .execute(&mut *connection)
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+}
