@@ -104,7 +104,7 @@ impl Bot {
         let health = Health::new(Arc::clone(engine.backend().store()));
         let listener = TcpListener::bind(&options.listen).await.with_context(|| {
             format!(
-                "{} is not free; choose another with --listen",
+                "the page cannot be served at {}; choose another address with --listen",
                 options.listen
             )
         })?;
