@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::backend::{Atomicity, Backend, BackendError};
 use crate::client::RemoteMessage;
-use crate::conversation::Conversation;
+use crate::conversation::{Conversation, Reply};
 use crate::creator::Creator;
 use crate::decision::{Decision, Outcome, Rule};
 use crate::entropy::{Entropy, EntropyError, OsEntropy, Seed};
@@ -409,9 +409,9 @@ impl<'a> Batch<'a> {
             Author::Fan
         } else {
             let text = match &arrival.content.text {
-                Some(text) => Some(Arc::clone(text)),
+                Some(text) => Some(Reply::new(Arc::clone(text))),
                 // A message without words is certainly not a reply of ours.
-                None if arrival.content.fetched => Some(Arc::from("")),
+                None if arrival.content.fetched => Some(Reply::new("")),
                 None => None,
             };
             self.step(Input::CreatorMessage {

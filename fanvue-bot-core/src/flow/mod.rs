@@ -32,7 +32,6 @@ use crate::decision::{Decision, Outcome, Rule, WaitCause};
 use crate::entropy::Seed;
 use crate::id::{MessageId, TurnId};
 use crate::time::Timestamp;
-use std::sync::Arc;
 
 pub use self::operator::OperatorAction;
 
@@ -147,7 +146,7 @@ pub enum Input {
         /// When it was sent.
         sent_at: Timestamp,
         /// Its words, if known.
-        text: Option<Arc<str>>,
+        text: Option<Reply>,
     },
     /// The fan deleted a message.
     Deleted {
@@ -335,7 +334,7 @@ pub fn step(conversation: &Conversation, input: Input, context: &Context<'_>) ->
             fetched,
         } => step.fan_message(id, sent_at, fetched),
         Input::CreatorMessage { id, sent_at, text } => {
-            step.creator_message(id, sent_at, text.as_ref())
+            step.creator_message(id, sent_at, text.as_ref().map(Reply::text))
         }
         Input::Deleted { id } => step.deleted(id),
         Input::Fetched { ids } => step.fetched(&ids),

@@ -9,7 +9,6 @@ mod settling;
 mod stale;
 mod turns;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -150,7 +149,7 @@ fn input(happens: &str, now: Timestamp) -> Input {
             text: rest
                 .iter()
                 .position(|word| *word == "says")
-                .map(|index| Arc::from(text(index + 1))),
+                .map(|index| Reply::new(text(index + 1))),
         },
         "deleted" => Input::Deleted { id: number(0) },
         "fetched" => Input::Fetched {

@@ -2,6 +2,7 @@
 //! was really sent, and what each party was told of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
@@ -342,7 +343,7 @@ impl World {
                 self.step(Input::CreatorMessage {
                     id: line.id,
                     sent_at: line.sent_at,
-                    text: words.then(|| Arc::clone(&line.text)),
+                    text: words.then(|| Reply::new(Arc::clone(&line.text))),
                 });
                 let open = self
                     .conversation
