@@ -1,103 +1,177 @@
-//! Access tokens: read from the vault, refreshed early, by one process at a time.
+//! Access tokens: read from the vault, refreshed early, by one task of one process at a time.
 
+mod flight;
+mod grant;
+mod refresh;
+mod status;
 mod stored;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::flight::{Flight, Waiting};
+use self::grant::{Grant, Grants};
+use self::refresh::{Need, Ports, REFRESH_LEASE};
+pub use self::status::{Connection, GrantStatus, RefreshFailure};
 use self::stored::StoredTokens;
-use crate::client::{
-    AccessToken, AppCredentials, Auth, ClientError, FanvueClient, RefreshToken, TokenSet,
-};
+use crate::client::{AccessToken, AppCredentials, Auth, ClientError, FanvueClient, TokenSet};
 use crate::creator::Creator;
-use crate::entropy::{Entropy, OsEntropy};
+use crate::entropy::{Entropy, EntropyError, OsEntropy, Seed};
 use crate::id::CreatorId;
 use crate::retry::Retry;
-use crate::revision::{Revision, Versioned};
-use crate::secret::{Secret, SecretId, SecretKind, SecretVault, VaultError};
-use crate::store::{HolderId, Lease, LeaseName, Store, StoreError};
-use crate::time::{Clock, SystemClock};
+use crate::revision::Versioned;
+use crate::secret::{SecretVault, VaultError};
+use crate::store::{Store, StoreError};
+use crate::time::{Clock, SystemClock, Timestamp};
 
 /// Hands out access tokens. There is no second path to one.
 ///
-/// A refresh token works once, and using it twice can revoke the whole grant. So a refresh takes a lease
-/// for the grant, **reads the vault again**, refreshes, stores the new pair, and only then hands it out;
-/// every other task and process finds the new pair in the vault.
+/// A refresh token works once, and using it again late revokes the whole grant. So:
+///
+/// - Within a process all tasks wait for one refresh. It belongs to none of them: a task that is aborted
+///   leaves it to the next one. Clones of a token source share this; build one per process and clone it.
+/// - Between processes a lease decides. Whoever has it **reads the vault again**, notes there that a refresh
+///   begins, refreshes, stores the new pair, and only then hands it out.
+/// - A new pair that cannot be stored stays in memory and is stored before anything else is done.
+/// - After a crash the same refresh token is used again within Fanvue's 30 s of grace. Where that was
+///   missed, the access token at hand is used until it expires, and then the refresh token once more.
+/// - A refused refresh token is looked up again before the grant is declared dead. From then on the answer is
+///   [`TokenError::NotConnected`] until [`TokenSource::connect`].
+///
+/// A token is refreshed 5 min before it expires, or a quarter of its life if that is shorter, at a moment
+/// within that window's first half that differs from creator to creator. A task that has a token which still
+/// works does not wait for a refresh that another one is at.
 ///
 /// Source: Fanvue API reference, section 1.5: refresh tokens are single use and rotate; the old one keeps
 /// working for 30 s.
 #[derive(Clone)]
 pub struct TokenSource {
-    vault: Arc<dyn SecretVault>,
-    store: Arc<dyn Store>,
-    client: Arc<dyn FanvueClient>,
-    app: AppCredentials,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
+    ports: Ports,
     early: Duration,
+    grants: Arc<Grants>,
 }
 
 impl fmt::Debug for TokenSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenSource")
-            .field("client_id", &self.app.client_id)
+            .field("client_id", &self.ports.app.client_id)
             .finish_non_exhaustive()
     }
 }
 
-/// How long a refresh may hold its lease: longer than a client's timeout, and short enough that after a crash
-/// in the middle the old token can be tried again within Fanvue's 30 s of grace.
-const REFRESH_LEASE: Duration = Duration::from_secs(20);
+/// What a refresh ends with.
+type Outcome = Result<AccessToken, TokenError>;
+
 /// How long to leave a refresh to whoever is at it.
 const BUSY_WAIT: Duration = Duration::from_secs(1);
-/// How often work that waits for a person to connect the account looks whether they have.
-const RECONNECT_WAIT: Duration = Duration::from_secs(60);
+/// How often work that waits for a person looks whether they have acted.
+const PERSON_WAIT: Duration = Duration::from_secs(60);
+/// How long a token that replaced a rejected one is kept although it is rejected too: where Fanvue accepts
+/// none, a refresh for each call would be one too many.
+const REPLACEMENT_WAIT: Duration = Duration::from_secs(10);
+/// How often a task joins a refresh before it leaves it to the next try.
+const JOINS: u32 = 3;
 
-/// Why there is no access token.
-#[derive(Debug, thiserror::Error)]
+/// Why there is no access token. All tasks that waited for one refresh get the same, so it can be cloned.
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
     /// The creator's account is not connected, or has to be connected again: a person must act. The
     /// creator's work waits meanwhile.
     #[error("the creator's fanvue account has to be connected")]
     NotConnected,
-    /// Another task or process is refreshing the token right now.
+    /// Another process is refreshing the token right now.
     #[error("the access token is being refreshed elsewhere")]
     Busy,
+    /// The answer to an earlier refresh was lost and its grace is over. The token at hand still works.
+    #[error(
+        "the answer to the last token refresh was lost; it is tried again when the token expires"
+    )]
+    Unanswered,
+    /// Fanvue does not accept an access token that it has just issued in place of another one.
+    #[error("fanvue does not accept the access token that it has just issued")]
+    Unaccepted,
     /// The stored token set does not read back.
     #[error("the stored token set does not read back; connect the account again")]
     Corrupt,
     /// The vault refused.
     #[error(transparent)]
-    Vault(#[from] VaultError),
+    Vault(Arc<VaultError>),
     /// The lease could not be had.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(Arc<StoreError>),
     /// There is no randomness.
     #[error(transparent)]
-    Entropy(#[from] crate::entropy::EntropyError),
+    Entropy(#[from] EntropyError),
     /// Fanvue refused the refresh.
     #[error("the access token could not be refreshed")]
     Client {
         /// What it said.
-        #[from]
-        source: ClientError,
+        source: Arc<ClientError>,
     },
 }
 
+impl From<VaultError> for TokenError {
+    fn from(error: VaultError) -> Self {
+        Self::Vault(Arc::new(error))
+    }
+}
+
+impl From<StoreError> for TokenError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}
+
+impl From<ClientError> for TokenError {
+    fn from(error: ClientError) -> Self {
+        Self::Client {
+            source: Arc::new(error),
+        }
+    }
+}
+
 impl TokenError {
-    /// Whether and how to try again.
+    /// Whether and how to try again. Never [`Retry::Never`]: what only a person can mend, such as a wrong
+    /// client secret, is no fault of the work that waits for a token.
     #[must_use]
-    pub const fn retry(&self) -> Retry {
-        match self {
-            Self::NotConnected | Self::Corrupt => Retry::After(RECONNECT_WAIT),
+    pub fn retry(&self) -> Retry {
+        let retry = match self {
+            Self::NotConnected | Self::Corrupt => Retry::Never,
             Self::Busy => Retry::After(BUSY_WAIT),
+            Self::Unanswered | Self::Unaccepted => Retry::After(REPLACEMENT_WAIT),
             Self::Vault(error) => error.retry(),
             Self::Store(error) => error.retry(),
             Self::Entropy(_) => Retry::Backoff,
             Self::Client { source } => source.retry(),
+        };
+        match retry {
+            Retry::Never => Retry::After(PERSON_WAIT),
+            retry => retry,
         }
+    }
+
+    /// As health tells it; `None` for what is no failure of a refresh.
+    fn failure(&self) -> Option<RefreshFailure> {
+        Some(match self {
+            Self::NotConnected | Self::Busy => return None,
+            Self::Unanswered => RefreshFailure::Unanswered,
+            Self::Unaccepted => RefreshFailure::Unaccepted,
+            Self::Corrupt | Self::Vault(_) | Self::Store(_) | Self::Entropy(_) => {
+                RefreshFailure::Storage
+            }
+            Self::Client { source } => match **source {
+                ClientError::InvalidGrant => RefreshFailure::InvalidGrant,
+                ClientError::InvalidClient => RefreshFailure::InvalidClient,
+                ClientError::RateLimited { .. } => RefreshFailure::RateLimited,
+                ClientError::Unavailable { .. } => RefreshFailure::Unavailable,
+                ClientError::OutcomeUnknown { .. } | ClientError::Malformed { .. } => {
+                    RefreshFailure::Unanswered
+                }
+                _ => RefreshFailure::Refused,
+            },
+        })
     }
 }
 
@@ -111,48 +185,63 @@ impl TokenSource {
         app: AppCredentials,
     ) -> Self {
         Self {
-            vault,
-            store,
-            client,
-            app,
-            clock: Arc::new(SystemClock),
-            entropy: Arc::new(OsEntropy),
+            ports: Ports {
+                vault,
+                store,
+                client,
+                app,
+                clock: Arc::new(SystemClock),
+                entropy: Arc::new(OsEntropy),
+            },
             early: Duration::from_secs(300),
+            grants: Arc::default(),
         }
     }
 
     /// With this clock.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+        self.ports.clock = clock;
         self
     }
 
     /// With this randomness.
     #[must_use]
     pub fn entropy(mut self, entropy: Arc<dyn Entropy>) -> Self {
-        self.entropy = entropy;
+        self.ports.entropy = entropy;
         self
     }
 
-    /// Refreshing this long before a token expires. Default: 5 min.
+    /// Refreshing at most this long before a token expires, and never more than a quarter of its life.
+    /// Default: 5 min.
     #[must_use]
     pub const fn refresh_early(mut self, early: Duration) -> Self {
         self.early = early;
         self
     }
 
-    /// Stores what an authorization code was exchanged for.
+    /// Stores what an authorization code was exchanged for, in place of what there was.
     ///
     /// # Errors
     /// [`TokenError::Vault`]; the set is then not stored and must not be used.
     pub async fn connect(&self, creator: CreatorId, tokens: &TokenSet) -> Result<(), TokenError> {
-        let id = SecretId::of_creator(creator, SecretKind::TokenSet);
+        let tokens = StoredTokens::issued(tokens, None, self.ports.clock.now());
+        let id = refresh::row(creator);
         loop {
-            let expected = self.vault.get(&id).await?.map(|stored| stored.revision);
-            match self.put(&id, tokens, None, expected).await {
-                Err(TokenError::Vault(VaultError::Conflict)) => {}
-                outcome => return outcome.map(drop),
+            // Not read into tokens: what does not read back is replaced as well.
+            let expected = self
+                .ports
+                .vault
+                .get(&id)
+                .await?
+                .map(|stored| stored.revision);
+            match self.ports.write(creator, &tokens, expected).await {
+                Err(TokenError::Vault(error)) if matches!(*error, VaultError::Conflict) => {}
+                outcome => {
+                    outcome?;
+                    self.grants.of(creator).memory.begin_anew();
+                    return Ok(());
+                }
             }
         }
     }
@@ -162,18 +251,36 @@ impl TokenSource {
     /// # Errors
     /// As [`TokenError`] says.
     pub async fn auth(&self, creator: &Creator) -> Result<Auth, TokenError> {
-        let (id, tokens) = self.load(creator).await?;
-        let now = self.clock.now();
-        if now + self.early < tokens.value.expires_at {
-            return Ok(auth(creator, &tokens.value));
+        let grant = self.grants.of(creator.id);
+        let stored = self.ports.read(creator.id).await?;
+        let now = self.ports.clock.now();
+        let Some(tokens) = self.usable(creator.id, &grant, stored).await? else {
+            return Err(TokenError::NotConnected);
+        };
+        if now < self.refresh_at(creator.id, &tokens) {
+            return Ok(auth(creator, &tokens));
         }
-        match self.refresh(creator, &id, &tokens.value.access_token).await {
+        let valid = |now| now < tokens.expires_at;
+        let need = if valid(now) {
+            Need::Early
+        } else {
+            Need::Expired
+        };
+        if let Some(error) = grant.memory.held(now) {
+            return match need {
+                Need::Early => Ok(auth(creator, &tokens)),
+                _ => Err(error),
+            };
+        }
+        match self
+            .replace(creator, &grant, &tokens.access_token(), need)
+            .await
+        {
             // What is at hand still works.
             Err(error)
-                if now < tokens.value.expires_at && !matches!(error, TokenError::NotConnected) =>
+                if valid(self.ports.clock.now()) && !matches!(error, TokenError::NotConnected) =>
             {
-                tracing::debug!(creator.id = %creator.id, error = %error, "early token refresh put off");
-                Ok(auth(creator, &tokens.value))
+                Ok(auth(creator, &tokens))
             }
             outcome => outcome,
         }
@@ -182,153 +289,203 @@ impl TokenSource {
     /// A credential other than `rejected`, which Fanvue did not accept.
     ///
     /// # Errors
-    /// As [`TokenError`] says.
+    /// As [`TokenError`] says; [`TokenError::Unaccepted`] if `rejected` has itself replaced a rejected one
+    /// seconds ago.
     pub async fn renew(&self, creator: &Creator, rejected: &Auth) -> Result<Auth, TokenError> {
-        let (id, tokens) = self.load(creator).await?;
-        if tokens.value.access_token != rejected.token.expose() {
-            return Ok(auth(creator, &tokens.value));
-        }
-        self.refresh(creator, &id, &tokens.value.access_token).await
-    }
-
-    async fn load(
-        &self,
-        creator: &Creator,
-    ) -> Result<(SecretId, Versioned<StoredTokens>), TokenError> {
-        let id = SecretId::of_creator(creator.id, SecretKind::TokenSet);
-        let stored = self.vault.get(&id).await?.ok_or(TokenError::NotConnected)?;
-        let tokens = StoredTokens::from_bytes(stored.value.expose()).ok_or(TokenError::Corrupt)?;
-        if tokens.needs_reconnect {
+        let grant = self.grants.of(creator.id);
+        let stored = self.ports.read(creator.id).await?;
+        let now = self.ports.clock.now();
+        let Some(tokens) = self.usable(creator.id, &grant, stored).await? else {
             return Err(TokenError::NotConnected);
-        }
-        Ok((id, Versioned::new(tokens, stored.revision)))
-    }
-
-    /// Refreshes, unless somebody else has replaced `old` already.
-    async fn refresh(
-        &self,
-        creator: &Creator,
-        id: &SecretId,
-        old: &str,
-    ) -> Result<Auth, TokenError> {
-        let lease = self.lease(creator.id).await?;
-        let outcome = self.refresh_held(creator, id, old).await;
-        // If this fails, the lease lapses by itself.
-        if let Err(error) = self.store.release_lease(lease).await {
-            tracing::warn!(creator.id = %creator.id, error = %error, "the refresh lease could not be given back");
-        }
-        outcome
-    }
-
-    async fn refresh_held(
-        &self,
-        creator: &Creator,
-        id: &SecretId,
-        old: &str,
-    ) -> Result<Auth, TokenError> {
-        let (_, tokens) = self.load(creator).await?;
-        if tokens.value.access_token != old {
-            return Ok(auth(creator, &tokens.value));
-        }
-        let Some(refresh_token) = tokens.value.refresh_token.clone().map(RefreshToken::new) else {
-            return Err(self.disconnect(creator, id, &tokens).await);
         };
-        match self.client.refresh_tokens(&self.app, &refresh_token).await {
-            Ok(fresh) => {
-                self.put(id, &fresh, Some(&tokens.value), Some(tokens.revision))
-                    .await?;
-                tracing::info!(creator.id = %creator.id, "access token refreshed");
-                Ok(Auth {
-                    token: fresh.access_token,
-                    reach: creator.reach,
-                })
+        if tokens.access_token != rejected.token.expose() {
+            return Ok(auth(creator, &tokens));
+        }
+        if grant
+            .memory
+            .replaced_at()
+            .is_some_and(|at| at <= now && now.since(at) < REPLACEMENT_WAIT)
+        {
+            return Err(TokenError::Unaccepted);
+        }
+        if let Some(error) = grant.memory.held(now) {
+            return Err(error);
+        }
+        self.replace(creator, &grant, &rejected.token, Need::Rejected)
+            .await
+    }
+
+    /// How the creator's grant is doing. Reads the vault, asks nobody else and changes nothing.
+    ///
+    /// # Errors
+    /// [`TokenError::Vault`] and [`TokenError::Corrupt`].
+    pub async fn status(&self, creator: CreatorId) -> Result<GrantStatus, TokenError> {
+        let Some(stored) = self.ports.read(creator).await? else {
+            return Ok(GrantStatus::not_connected());
+        };
+        let tokens = stored.value;
+        // What this process remembers is about the tokens at hand only if it is younger than they are.
+        let trouble = self
+            .grants
+            .of(creator)
+            .memory
+            .trouble()
+            .filter(|trouble| tokens.issued_at.is_none_or(|issued| issued <= trouble.at));
+        let remembered = trouble
+            .as_ref()
+            .map(|trouble| (trouble.failure, trouble.at));
+        let last = [tokens.failure, remembered]
+            .into_iter()
+            .flatten()
+            .max_by_key(|(_, at)| *at);
+        Ok(GrantStatus {
+            connection: if tokens.needs_reconnect {
+                Connection::NeedsReconnect
+            } else {
+                Connection::Connected
+            },
+            expires_at: Some(tokens.expires_at),
+            refresh_at: Some(self.refresh_at(creator, &tokens)),
+            issued_at: tokens.issued_at,
+            unanswered_since: tokens.refresh_started,
+            last_failure: last.map(|(failure, _)| failure),
+            last_failure_at: last.map(|(_, at)| at),
+            failures: trouble.map_or(0, |trouble| trouble.count),
+            scopes: tokens.scopes.clone(),
+        })
+    }
+
+    /// Ends what this process has begun: waits for the refreshes under way, and stores the pairs that could
+    /// not be stored before. For the end of a drain, when no task is left that would.
+    ///
+    /// # Errors
+    /// The first that a pair could not be stored for; the others are tried all the same.
+    pub async fn finish(&self) -> Result<(), TokenError> {
+        let mut result = Ok(());
+        for (creator, grant) in self.grants.all() {
+            let under_way = grant.flight().clone();
+            if let Some(flight) = under_way {
+                let _stored_or_kept = flight.join().await;
+                grant.landed(&flight);
             }
-            Err(ClientError::InvalidGrant) => {
-                // Whoever lost a race sees the winner's pair here.
-                let (_, again) = self.load(creator).await?;
-                if again.value.access_token != old {
-                    return Ok(auth(creator, &again.value));
+            if let Err(error) = self.ports.save(creator, &grant.memory).await {
+                tracing::error!(creator.id = %creator, error = %error, "a new pair of tokens could not be stored");
+                result = result.and(Err(error));
+            }
+        }
+        result
+    }
+
+    /// The tokens of a grant that is alive, once a pair that is only in memory is stored.
+    async fn usable(
+        &self,
+        creator: CreatorId,
+        grant: &Grant,
+        stored: Option<Versioned<StoredTokens>>,
+    ) -> Result<Option<StoredTokens>, TokenError> {
+        let stored = if grant.memory.unsaved().is_some() && grant.flight().is_none() {
+            match self.ports.save(creator, &grant.memory).await {
+                Ok(()) => self.ports.read(creator).await?,
+                // The pair before may not have expired yet.
+                Err(_) => stored,
+            }
+        } else {
+            stored
+        };
+        Ok(stored
+            .map(|stored| stored.value)
+            .filter(|tokens| !tokens.needs_reconnect))
+    }
+
+    /// When `tokens` are to be refreshed. The same in every process, and different for each creator.
+    fn refresh_at(&self, creator: CreatorId, tokens: &StoredTokens) -> Timestamp {
+        let life = tokens
+            .issued_at
+            .map_or(Duration::MAX, |issued| tokens.expires_at.since(issued));
+        let window = self.early.min(life / 4);
+        let micros = u64::try_from(window.as_micros()).unwrap_or(u64::MAX);
+        let seed = u64::from_le_bytes(tokens.expires_at.as_micros().to_le_bytes());
+        let before = Seed::new(seed)
+            .derive(&creator.to_string())
+            .in_range(micros / 2, micros);
+        tokens.expires_at.minus(Duration::from_micros(before))
+    }
+
+    /// Joins the refresh that is under way, or begins one.
+    async fn replace(
+        &self,
+        creator: &Creator,
+        grant: &Arc<Grant>,
+        old: &AccessToken,
+        need: Need,
+    ) -> Result<Auth, TokenError> {
+        for _ in 0..JOINS {
+            let (flight, waiting) = match self.board(creator.id, grant, old, need) {
+                Some(boarded) => boarded,
+                None => {
+                    return Ok(Auth {
+                        token: old.clone(),
+                        reach: creator.reach,
+                    });
                 }
-                Err(self.disconnect(creator, id, &again).await)
+            };
+            let outcome = waiting.await;
+            grant.landed(&flight);
+            match outcome {
+                // A refresh that was begun for an earlier token, or for one that still worked.
+                Some(Ok(token)) if token == *old => {}
+                Some(Err(TokenError::Unanswered)) if need != Need::Early => {}
+                Some(outcome) => {
+                    return outcome.map(|token| Auth {
+                        token,
+                        reach: creator.reach,
+                    });
+                }
+                None => return Err(TokenError::Busy),
             }
-            Err(error) => Err(error.into()),
         }
+        Err(TokenError::Busy)
     }
 
-    async fn lease(&self, creator: CreatorId) -> Result<Lease, TokenError> {
-        let mut random = [0; 16];
-        self.entropy.fill(&mut random)?;
-        let holder = HolderId::new(format!("refresh/{:032x}", u128::from_le_bytes(random)));
-        let name = LeaseName::new(format!("token/{creator}"));
-        self.store
-            .acquire_lease(&name, &holder, self.clock.now(), REFRESH_LEASE)
-            .await?
-            .ok_or(TokenError::Busy)
-    }
-
-    /// Records that a person has to connect the account again.
-    async fn disconnect(
+    /// `None` if somebody is at it and the token at hand will do meanwhile.
+    fn board(
         &self,
-        creator: &Creator,
-        id: &SecretId,
-        tokens: &Versioned<StoredTokens>,
-    ) -> TokenError {
-        let dead = StoredTokens {
-            access_token: tokens.value.access_token.clone(),
-            refresh_token: None,
-            expires_at: tokens.value.expires_at,
-            scopes: tokens.value.scopes.clone(),
-            needs_reconnect: true,
-        };
-        tracing::error!(creator.id = %creator.id, "fanvue refused the refresh token: the account has to be connected again");
-        match self.write(id, &dead, Some(tokens.revision)).await {
-            Ok(_) => TokenError::NotConnected,
-            Err(error) => error,
+        creator: CreatorId,
+        grant: &Arc<Grant>,
+        old: &AccessToken,
+        need: Need,
+    ) -> Option<(Arc<Flight<Outcome>>, Waiting<Outcome>)> {
+        let now = self.ports.clock.now();
+        let under_way = grant.flight().clone();
+        if let Some(flight) = under_way {
+            // Its lease has lapsed, so others may be at it: what has not come by now does not come.
+            let overdue = now.since(flight.begun()) > REFRESH_LEASE;
+            if overdue && flight.advance().is_pending() {
+                flight.cancel();
+                grant.landed(&flight);
+            }
         }
-    }
-
-    async fn put(
-        &self,
-        id: &SecretId,
-        fresh: &TokenSet,
-        before: Option<&StoredTokens>,
-        expected: Option<Revision>,
-    ) -> Result<Revision, TokenError> {
-        let tokens = StoredTokens {
-            access_token: fresh.access_token.expose().to_owned(),
-            refresh_token: fresh
-                .refresh_token
-                .as_ref()
-                .map(|token| token.expose().to_owned())
-                .or_else(|| before.and_then(|tokens| tokens.refresh_token.clone())),
-            expires_at: self.clock.now() + fresh.expires_in,
-            scopes: fresh
-                .scopes
+        let mut under_way = grant.flight();
+        if let Some(flight) = &*under_way {
+            if need == Need::Early && !flight.is_orphaned() {
+                return None;
+            }
+            return Some((Arc::clone(flight), flight.join()));
+        }
+        let refresh =
+            self.ports
                 .clone()
-                .or_else(|| before.map(|tokens| tokens.scopes.clone()))
-                .unwrap_or_default(),
-            needs_reconnect: false,
-        };
-        self.write(id, &tokens, expected).await
-    }
-
-    async fn write(
-        &self,
-        id: &SecretId,
-        tokens: &StoredTokens,
-        expected: Option<Revision>,
-    ) -> Result<Revision, TokenError> {
-        let bytes = tokens.to_bytes().ok_or(TokenError::Corrupt)?;
-        Ok(self
-            .vault
-            .put(id, &Secret::new(bytes.as_slice()), expected)
-            .await?)
+                .refresh(creator, Arc::clone(&grant.memory), old.clone(), need);
+        let flight = Arc::new(Flight::new(refresh, now));
+        *under_way = Some(Arc::clone(&flight));
+        let waiting = flight.join();
+        Some((flight, waiting))
     }
 }
 
 fn auth(creator: &Creator, tokens: &StoredTokens) -> Auth {
     Auth {
-        token: AccessToken::new(tokens.access_token.clone()),
+        token: tokens.access_token(),
         reach: creator.reach,
     }
 }

@@ -7,6 +7,7 @@
 
 use zeroize::{Zeroize, Zeroizing};
 
+use super::status::RefreshFailure;
 use crate::time::Timestamp;
 
 const ACCESS_TOKEN: u8 = 1;
@@ -14,10 +15,14 @@ const REFRESH_TOKEN: u8 = 2;
 const EXPIRES_AT: u8 = 3;
 const SCOPE: u8 = 4;
 const NEEDS_RECONNECT: u8 = 5;
+const ISSUED_AT: u8 = 6;
+const REFRESH_STARTED: u8 = 7;
+const FAILURE: u8 = 8;
 
 /// The tag and the length.
 const HEADER: usize = 5;
 
+#[derive(Clone)]
 #[cfg_attr(test, derive(Debug, PartialEq))]
 pub(super) struct StoredTokens {
     pub(super) access_token: String,
@@ -26,6 +31,13 @@ pub(super) struct StoredTokens {
     pub(super) scopes: Vec<String>,
     /// Fanvue refused the refresh token: only a person can mend it.
     pub(super) needs_reconnect: bool,
+    /// When the pair was issued.
+    pub(super) issued_at: Option<Timestamp>,
+    /// When the refresh token of this pair may first have been used: written before the request leaves. A
+    /// new pair has none, so this is about exactly the token beside it.
+    pub(super) refresh_started: Option<Timestamp>,
+    /// What the last refresh of this pair failed with, and when.
+    pub(super) failure: Option<(RefreshFailure, Timestamp)>,
 }
 
 impl Drop for StoredTokens {
@@ -39,6 +51,13 @@ impl StoredTokens {
     /// `None` if a token is 4 GiB long.
     pub(super) fn to_bytes(&self) -> Option<Zeroizing<Vec<u8>>> {
         let expires_at = self.expires_at.as_micros().to_le_bytes();
+        let issued_at = self.issued_at.map(|at| at.as_micros().to_le_bytes());
+        let started = self.refresh_started.map(|at| at.as_micros().to_le_bytes());
+        let failure = self.failure.map(|(failure, at)| {
+            let mut value = [failure.number(); 9];
+            value[1..].copy_from_slice(&at.as_micros().to_le_bytes());
+            value
+        });
         let mut fields: Vec<(u8, &[u8])> = vec![
             (ACCESS_TOKEN, self.access_token.as_bytes()),
             (EXPIRES_AT, &expires_at),
@@ -49,6 +68,14 @@ impl StoredTokens {
         fields.extend(self.scopes.iter().map(|scope| (SCOPE, scope.as_bytes())));
         if self.needs_reconnect {
             fields.push((NEEDS_RECONNECT, &[]));
+        }
+        let times = [(ISSUED_AT, &issued_at), (REFRESH_STARTED, &started)];
+        fields.extend(times.iter().filter_map(|(tag, value)| {
+            let value = value.as_ref()?;
+            Some((*tag, value.as_slice()))
+        }));
+        if let Some(value) = &failure {
+            fields.push((FAILURE, value));
         }
         let size = fields.iter().map(|(_, value)| HEADER + value.len()).sum();
         let mut bytes = Zeroizing::new(Vec::with_capacity(size));
@@ -68,6 +95,9 @@ impl StoredTokens {
             expires_at: Timestamp::UNIX_EPOCH,
             scopes: Vec::new(),
             needs_reconnect: false,
+            issued_at: None,
+            refresh_started: None,
+            failure: None,
         };
         let (mut has_access_token, mut expires_at) = (false, None);
         while let Some((tag, rest)) = bytes.split_first() {
@@ -82,15 +112,28 @@ impl StoredTokens {
                     has_access_token = true;
                 }
                 REFRESH_TOKEN => tokens.refresh_token = Some(text()?),
-                EXPIRES_AT => expires_at = Some(i64::from_le_bytes(value.try_into().ok()?)),
+                EXPIRES_AT => expires_at = Some(time(value)?),
+                ISSUED_AT => tokens.issued_at = Some(time(value)?),
+                REFRESH_STARTED => tokens.refresh_started = Some(time(value)?),
+                FAILURE => {
+                    let (number, at) = value.split_first()?;
+                    let at = time(at)?;
+                    tokens.failure =
+                        RefreshFailure::from_number(*number).map(|failure| (failure, at));
+                }
                 SCOPE => tokens.scopes.push(text()?),
                 NEEDS_RECONNECT => tokens.needs_reconnect = true,
                 _ => {}
             }
         }
-        tokens.expires_at = Timestamp::from_micros(expires_at?);
+        tokens.expires_at = expires_at?;
         has_access_token.then_some(tokens)
     }
+}
+
+fn time(value: &[u8]) -> Option<Timestamp> {
+    let micros = i64::from_le_bytes(value.try_into().ok()?);
+    Some(Timestamp::from_micros(micros))
 }
 
 #[cfg(test)]
@@ -106,6 +149,9 @@ mod tests {
             expires_at: Timestamp::from_millis(1_790_000_000_123),
             scopes: vec!["read:chat".to_owned(), "write:chat".to_owned()],
             needs_reconnect: false,
+            issued_at: None,
+            refresh_started: None,
+            failure: None,
         }
     }
 
@@ -119,7 +165,11 @@ mod tests {
         dead.refresh_token = None;
         dead.scopes.clear();
         dead.needs_reconnect = true;
-        for tokens in [tokens(), dead] {
+        let mut started = tokens();
+        started.issued_at = Some(Timestamp::from_seconds(1));
+        started.refresh_started = Some(Timestamp::from_seconds(2));
+        started.failure = Some((RefreshFailure::RateLimited, Timestamp::from_seconds(3)));
+        for tokens in [tokens(), dead, started] {
             assert_eq!(read(&tokens.to_bytes().unwrap()), Some(tokens));
         }
     }
@@ -131,6 +181,21 @@ mod tests {
             bytes.as_slice(),
             b"\x01\x06\0\0\0access\x03\x08\0\0\0\x78\xc0\x27\xda\xfe\x5b\x06\0\x02\x07\0\0\0refresh\
               \x04\x09\0\0\0read:chat\x04\x0a\0\0\0write:chat"
+        );
+    }
+
+    #[test]
+    fn the_fields_of_a_refresh_do_not_change() {
+        let mut started = tokens();
+        started.issued_at = Some(Timestamp::from_micros(1));
+        started.refresh_started = Some(Timestamp::from_micros(2));
+        started.failure = Some((RefreshFailure::Unavailable, Timestamp::from_micros(3)));
+        let bytes = started.to_bytes().unwrap();
+        let plain = tokens().to_bytes().unwrap();
+        assert_eq!(
+            &bytes[plain.len()..],
+            b"\x06\x08\0\0\0\x01\0\0\0\0\0\0\0\x07\x08\0\0\0\x02\0\0\0\0\0\0\0\
+              \x08\x09\0\0\0\x05\x03\0\0\0\0\0\0\0"
         );
     }
 

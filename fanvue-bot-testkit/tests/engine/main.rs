@@ -15,22 +15,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanvue_bot_core::backend::Backend;
-use fanvue_bot_core::client::{Auth, ClientError};
+use fanvue_bot_core::client::ClientError;
 use fanvue_bot_core::conversation::Phase;
-use fanvue_bot_core::creator::{Creator, Mode};
+use fanvue_bot_core::creator::Mode;
 use fanvue_bot_core::decision::{Outcome, Rule};
 use fanvue_bot_core::engine::RunOutcome;
 use fanvue_bot_core::id::TurnId;
 use fanvue_bot_core::intake::Accepted;
 use fanvue_bot_core::llm::LlmError;
 use fanvue_bot_core::message::Author;
-use fanvue_bot_core::oauth::TokenError;
 use fanvue_bot_core::retry::Retry;
 use fanvue_bot_core::store::Store;
 use fanvue_bot_testkit::fault::{Fault, FaultPlan, Faulty};
 use fanvue_bot_testkit::llm::Step;
 
-use crate::ids::{chat, creator};
+use crate::ids::chat;
 use crate::scene::{Scene, settings};
 
 fn replied() -> Outcome {
@@ -47,16 +46,6 @@ fn limited(seconds: u64) -> LlmError {
 
 fn overloaded() -> Step {
     Step::fail(LlmError::overloaded("busy"))
-}
-
-async fn mia(scene: &Scene) -> Creator {
-    scene
-        .memory
-        .creator(creator())
-        .await
-        .unwrap()
-        .unwrap()
-        .value
 }
 
 #[tokio::test]
@@ -314,31 +303,4 @@ async fn in_two_steps_a_redelivery_brings_the_wake_up_that_was_lost_between_them
     assert_eq!(scene.memory.job_count(), 1);
     scene.run_after(8).await;
     assert_eq!(scene.outcome(1).await, replied());
-}
-
-#[tokio::test]
-async fn two_tasks_that_find_a_token_about_to_expire_make_one_request() {
-    let scene = Scene::new([]).await;
-    scene.connect(Duration::from_secs(100)).await;
-    let mia = mia(&scene).await;
-    let (first, second) = tokio::join!(scene.tokens.auth(&mia), scene.tokens.auth(&mia));
-    let token = |auth: Result<Auth, TokenError>| auth.unwrap().token.expose().to_owned();
-    assert_eq!((&*token(first), &*token(second)), ("token-1", "token-0"));
-    assert_eq!(scene.fanvue.refreshes(), 1);
-    assert_eq!(token(scene.tokens.auth(&mia).await), "token-1");
-    assert_eq!(scene.fanvue.refreshes(), 1);
-}
-
-#[tokio::test]
-async fn a_task_that_needs_an_expired_token_waits_for_the_one_that_renews_it() {
-    let scene = Scene::new([]).await;
-    scene.connect(Duration::from_secs(10)).await;
-    scene.clock.advance(Duration::from_secs(11));
-    let mia = mia(&scene).await;
-    let (first, second) = tokio::join!(scene.tokens.auth(&mia), scene.tokens.auth(&mia));
-    assert_eq!(first.unwrap().token.expose(), "token-1");
-    let error = second.unwrap_err();
-    assert!(matches!(error, TokenError::Busy));
-    assert_eq!(error.retry(), Retry::After(Duration::from_secs(1)));
-    assert_eq!(scene.fanvue.refreshes(), 1);
 }
