@@ -5,22 +5,19 @@
 use std::sync::Arc;
 
 use crate::backend::{Atomicity, Backend, BackendError};
-use crate::client::RemoteMessage;
-use crate::conversation::{Conversation, Reply};
+use crate::batch::{Arrival, Batch};
+use crate::conversation::Conversation;
 use crate::creator::Creator;
-use crate::decision::{Decision, Outcome, Rule};
 use crate::entropy::{Entropy, EntropyError, OsEntropy, Seed};
 use crate::fan::FanProfile;
-use crate::flow::{self, Context, Input, Timing};
-use crate::id::{AccountId, ConversationId, MessageId};
-use crate::message::{Author, Content, Message, MessageType};
+use crate::flow::{Context, Timing};
+use crate::id::{ConversationId, MessageId};
 use crate::prompt::{BytesPerFour, TokenCounter};
 use crate::queue::{IdempotencyKey, NewJob};
 use crate::retry::Retry;
 use crate::revision::{Revision, Versioned};
-use crate::store::{ContentUpdate, ConversationChange, StoreError};
+use crate::store::StoreError;
 use crate::time::{Clock, SystemClock, Timestamp};
-use crate::webhook::event::MessageEvent;
 use crate::webhook::{Event, EventKind};
 
 /// A conversation that many write to at once is tried this often before the sender is asked to come back.
@@ -232,7 +229,7 @@ impl Intake {
     }
 
     /// The state to step from: as stored, or new.
-    pub(crate) fn begin(
+    fn begin(
         &self,
         id: ConversationId,
         stored: Option<Versioned<Conversation>>,
@@ -279,279 +276,6 @@ impl Received {
         match self {
             Self::Message(arrival) => arrival.id,
             Self::Deleted(id) => *id,
-        }
-    }
-}
-
-/// A message that has come in, from a webhook or from reading the chat.
-#[derive(Debug, Clone)]
-pub(crate) struct Arrival {
-    pub(crate) id: MessageId,
-    from_fan: bool,
-    unattended: bool,
-    kind: MessageType,
-    content: Content,
-    sent_at: Option<Timestamp>,
-    /// It was in the chat, and dealt with, before this library knew of the chat.
-    pub(crate) is_history: bool,
-}
-
-impl Arrival {
-    /// Whether a person wrote it in the creator's name.
-    pub(crate) const fn is_by_human(&self) -> bool {
-        !self.from_fan && !self.unattended
-    }
-
-    fn from_fan(event: &MessageEvent, at: Option<Timestamp>) -> Self {
-        Self {
-            from_fan: true,
-            ..Self::from_creator(event, at)
-        }
-    }
-
-    fn from_creator(event: &MessageEvent, at: Option<Timestamp>) -> Self {
-        Self {
-            id: event.message,
-            from_fan: false,
-            unattended: event.is_unattended(),
-            kind: event.message_type.clone(),
-            content: event.content.clone(),
-            sent_at: event.sent_at.or(at),
-            is_history: false,
-        }
-    }
-
-    /// A message as Fanvue lists it in the chat of `account`; `None` if it is not sent yet.
-    pub(crate) fn listed(
-        message: &RemoteMessage,
-        id: ConversationId,
-        account: Option<AccountId>,
-    ) -> Option<Self> {
-        let sent_at = message.sent_at?;
-        let sender = message.sender?;
-        // In a chat of two, whoever is not the fan is the creator, also when the account is not known.
-        let from_fan = sender.as_uuid() == id.fan.as_uuid() && Some(sender) != account;
-        Some(Self {
-            id: message.id,
-            from_fan,
-            unattended: message.kind.is_unattended(),
-            kind: message.kind.clone(),
-            content: Content {
-                fetched: true,
-                ..message.content.clone()
-            },
-            sent_at: Some(sent_at),
-            is_history: false,
-        })
-    }
-}
-
-/// Several steps on one conversation, to be committed as one change.
-#[derive(Debug)]
-pub(crate) struct Batch<'a> {
-    pub(crate) change: ConversationChange,
-    pub(crate) effect: Option<flow::Effect>,
-    /// Whether there is anything to commit.
-    pub(crate) changed: bool,
-    context: Context<'a>,
-    counter: &'a dyn TokenCounter,
-}
-
-impl<'a> Batch<'a> {
-    pub(crate) const fn new(
-        conversation: Conversation,
-        context: Context<'a>,
-        counter: &'a dyn TokenCounter,
-    ) -> Self {
-        Self {
-            change: ConversationChange::new(conversation),
-            effect: None,
-            changed: false,
-            context,
-            counter,
-        }
-    }
-
-    /// Takes one message in; `known` is the message as stored, if it is.
-    pub(crate) fn arrive(&mut self, arrival: &Arrival, known: Option<&Message>) {
-        if let Some(known) = known {
-            if arrival.content.fetched && !known.content.fetched && known.deleted_at.is_none() {
-                self.learn(arrival.id, &arrival.content);
-            }
-            return;
-        }
-        if self
-            .change
-            .messages
-            .iter()
-            .any(|message| message.id == arrival.id)
-        {
-            return;
-        }
-        let sent_at = arrival.sent_at.unwrap_or(self.context.now);
-        let author = if arrival.unattended {
-            Author::Automation
-        } else if arrival.is_history && arrival.from_fan {
-            let outcome = Outcome::Blocked {
-                rule: Rule::BeforeBot,
-            };
-            self.decide(arrival.id, Decision::new(outcome, self.context.now));
-            Author::Fan
-        } else if arrival.is_history {
-            Author::Human
-        } else if arrival.from_fan {
-            let fetched = arrival.content.fetched || arrival.content.text.is_some();
-            self.step(Input::FanMessage {
-                id: arrival.id,
-                sent_at,
-                fetched,
-            });
-            Author::Fan
-        } else {
-            let text = match &arrival.content.text {
-                Some(text) => Some(Reply::new(Arc::clone(text))),
-                // A message without words is certainly not a reply of ours.
-                None if arrival.content.fetched => Some(Reply::new("")),
-                None => None,
-            };
-            self.step(Input::CreatorMessage {
-                id: arrival.id,
-                sent_at,
-                text,
-            });
-            let ours = self
-                .change
-                .messages
-                .iter()
-                .any(|message| message.id == arrival.id);
-            let open = self
-                .change
-                .conversation
-                .unattributed
-                .iter()
-                .any(|message| message.id == arrival.id);
-            if ours || open {
-                return;
-            }
-            Author::Human
-        };
-        let message = self.message(arrival.id, author, arrival.content.clone(), sent_at);
-        self.changed = true;
-        self.change.messages.push(Message {
-            kind: arrival.kind.clone(),
-            ..message
-        });
-    }
-
-    /// A message was deleted; one that has not come in yet leaves a mark, so that it does not when it does.
-    pub(crate) fn delete(&mut self, id: MessageId, known: Option<&Message>) {
-        let now = self.context.now;
-        match known {
-            Some(known) if known.deleted_at.is_some() => return,
-            Some(_) => self.change.deletions.push((id, now)),
-            None => {
-                let mark = self.message(id, Author::Fan, Content::default(), now);
-                self.change.messages.push(Message {
-                    deleted_at: Some(now),
-                    ..mark
-                });
-                let outcome = Outcome::Blocked {
-                    rule: Rule::Deleted,
-                };
-                self.decide(id, Decision::new(outcome, now));
-            }
-        }
-        self.changed = true;
-        self.step(Input::Deleted { id });
-    }
-
-    /// What an event tells of the fan.
-    fn meet(&mut self, fan: &FanProfile) {
-        let fingerprint = fan.fingerprint();
-        if fingerprint != 0 && fingerprint != self.change.conversation.fan_fingerprint {
-            self.change.conversation.fan_fingerprint = fingerprint;
-            self.change.fan = Some(fan.clone());
-            self.changed = true;
-        }
-    }
-
-    /// The words of a stored message are known now.
-    pub(crate) fn learn(&mut self, id: MessageId, content: &Content) {
-        let tokens = content
-            .text
-            .as_deref()
-            .map(|text| self.counter.stored(text));
-        self.change.contents.push(ContentUpdate {
-            message: id,
-            content: content.clone(),
-            tokens,
-        });
-        self.changed = true;
-        self.step(Input::Fetched { ids: vec![id] });
-    }
-
-    /// One step.
-    pub(crate) fn step(&mut self, input: Input) {
-        let transition = flow::step(&self.change.conversation, input, &self.context);
-        self.changed |=
-            transition.next != self.change.conversation || !transition.decisions.is_empty();
-        self.change.conversation = transition.next;
-        for (id, decision) in transition.decisions {
-            self.decide(id, decision);
-        }
-        self.effect = transition.effect;
-        if let Some(sent) = transition.sent {
-            let content = Content::text(Arc::clone(sent.reply.text()));
-            let mut message = self.message(sent.message, Author::Bot, content, sent.sent_at);
-            message.turn = Some(sent.turn);
-            self.change.messages.push(message);
-        }
-        for human in transition.by_human {
-            // The rest of what it says, such as media, is learned when the chat is read next.
-            let content = Content {
-                text: human.text.map(|text| Arc::clone(text.text())),
-                ..Content::default()
-            };
-            let message = self.message(human.id, Author::Human, content, human.sent_at);
-            self.change.messages.push(message);
-        }
-    }
-
-    fn decide(&mut self, id: MessageId, decision: Decision) {
-        match self
-            .change
-            .decisions
-            .iter_mut()
-            .find(|(known, _)| *known == id)
-        {
-            Some(entry) => entry.1 = decision,
-            None => self.change.decisions.push((id, decision)),
-        }
-    }
-
-    fn message(
-        &self,
-        id: MessageId,
-        author: Author,
-        content: Content,
-        sent_at: Timestamp,
-    ) -> Message {
-        let tokens = content
-            .text
-            .as_deref()
-            .map(|text| self.counter.stored(text));
-        Message {
-            id,
-            conversation: self.change.conversation.id,
-            author,
-            kind: MessageType::SingleRecipient,
-            content,
-            sent_at,
-            stored_at: self.context.now,
-            tokens,
-            turn: None,
-            decision: None,
-            deleted_at: None,
         }
     }
 }

@@ -92,6 +92,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod backend;
+mod batch;
 pub mod client;
 pub mod conversation;
 pub mod creator;

@@ -1,12 +1,12 @@
 //! Reading the chat: words that a webhook left out, a last look before sending, and what became of a send.
 
 use super::{Engine, Failure, Performed, with_auth};
+use crate::batch::Arrival;
 use crate::client::{ClientError, MessageQuery, RemoteMessage};
 use crate::conversation::SendIntent;
 use crate::creator::Creator;
 use crate::flow::{DraftId, Input};
 use crate::id::{ConversationId, MessageId};
-use crate::intake::Arrival;
 use crate::message::{Content, Message};
 use crate::page::PageRequest;
 use crate::time::Timestamp;

@@ -11,8 +11,10 @@
 //!              +--------------------------------------------------------+
 //! ```
 
+mod builder;
 mod chat;
 mod compose;
+mod ending;
 mod failure;
 mod send;
 mod sweep;
@@ -20,26 +22,28 @@ mod sweep;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use self::failure::{Failure, Remedy};
+pub use self::builder::EngineBuilder;
+pub use self::ending::RunOutcome;
+use self::failure::Failure;
 use crate::backend::{Backend, BackendError};
+use crate::batch::{Arrival, Batch};
 use crate::client::FanvueClient;
 use crate::conversation::Conversation;
 use crate::creator::Creator;
-use crate::decision::WaitCause;
-use crate::entropy::{Entropy, EntropyError, OsEntropy, Seed};
-use crate::flow::{Effect, Input, OperatorAction, Timing};
+use crate::entropy::{Entropy, EntropyError};
+use crate::flow::{Effect, Input, OperatorAction};
 use crate::id::{ConversationId, CreatorId, MessageId};
-use crate::intake::{Accepted, Arrival, Batch, Intake, IntakeError};
+use crate::intake::{Accepted, Intake, IntakeError};
 use crate::llm::LlmProvider;
 use crate::message::Content;
 use crate::oauth::TokenSource;
 use crate::persona::Persona;
-use crate::prompt::{BytesPerFour, HistoryCut, RenderedPersona, TokenCounter};
-use crate::queue::{Claim, ClaimedLane, FailureNote, IdempotencyKey, NewJob, Priority, QueueError};
+use crate::prompt::{HistoryCut, RenderedPersona, TokenCounter};
+use crate::queue::{Claim, ClaimedLane, IdempotencyKey, NewJob, Priority, QueueError};
 use crate::retry::{Backoff, Retry};
 use crate::revision::Versioned;
 use crate::store::StoreError;
-use crate::time::{Clock, SystemClock, Timestamp};
+use crate::time::{Clock, Timestamp};
 use crate::webhook::Event;
 
 /// A conversation that many write to at once is tried this often before its job is handed back.
@@ -66,106 +70,6 @@ struct Shared {
     counter: Arc<dyn TokenCounter>,
     backoff: Backoff,
     personas: Mutex<BTreeMap<CreatorId, (Persona, Arc<RenderedPersona>)>>,
-}
-
-/// Builds an [`Engine`]; see [`Engine::builder`].
-#[derive(Debug)]
-pub struct EngineBuilder {
-    backend: Backend,
-    llm: Arc<dyn LlmProvider>,
-    fanvue: Arc<dyn FanvueClient>,
-    tokens: TokenSource,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
-    counter: Arc<dyn TokenCounter>,
-    timing: Timing,
-    backoff: Backoff,
-}
-
-impl EngineBuilder {
-    /// With this clock. Default: the system's.
-    #[must_use]
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
-        self
-    }
-
-    /// With this randomness. Default: the system's.
-    #[must_use]
-    pub fn entropy(mut self, entropy: Arc<dyn Entropy>) -> Self {
-        self.entropy = entropy;
-        self
-    }
-
-    /// Counting tokens this way. Default: a quarter of the bytes.
-    #[must_use]
-    pub fn counter(mut self, counter: Arc<dyn TokenCounter>) -> Self {
-        self.counter = counter;
-        self
-    }
-
-    /// With these times for sends.
-    #[must_use]
-    pub const fn timing(mut self, timing: Timing) -> Self {
-        self.timing = timing;
-        self
-    }
-
-    /// Trying again this way after failures.
-    #[must_use]
-    pub const fn backoff(mut self, backoff: Backoff) -> Self {
-        self.backoff = backoff;
-        self
-    }
-
-    /// The engine. Where [`Timing::settled_within`] leaves a request of the client too little time to end,
-    /// it is raised to what one takes.
-    #[must_use]
-    pub fn build(mut self) -> Engine {
-        let longest_send = self.timing.begin_within + self.fanvue.longest_request();
-        self.timing.settled_within = self.timing.settled_within.max(longest_send);
-        let intake = Intake::new(self.backend)
-            .clock(Arc::clone(&self.clock))
-            .entropy(Arc::clone(&self.entropy))
-            .counter(Arc::clone(&self.counter))
-            .timing(self.timing);
-        Engine {
-            shared: Arc::new(Shared {
-                intake,
-                llm: self.llm,
-                fanvue: self.fanvue,
-                tokens: self.tokens,
-                clock: self.clock,
-                entropy: self.entropy,
-                counter: self.counter,
-                backoff: self.backoff,
-                personas: Mutex::new(BTreeMap::new()),
-            }),
-        }
-    }
-}
-
-/// How a run of a lane ended. All are normal: failures are stored with the job and the messages.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RunOutcome {
-    /// The conversation rests; its next wake-up, if any, is enqueued and its jobs are ended.
-    Done {
-        /// When it is looked at next, if nothing happens before.
-        wake_at: Option<Timestamp>,
-    },
-    /// Something failed; the job comes back.
-    Retrying {
-        /// When.
-        at: Timestamp,
-        /// What failed.
-        cause: FailureNote,
-    },
-    /// Something failed for good: the messages are decided as failed, the job is a dead letter.
-    GaveUp {
-        /// What failed.
-        cause: FailureNote,
-    },
 }
 
 /// Why a run could not even end its jobs. They come back when their lease lapses.
@@ -243,27 +147,6 @@ impl From<Input> for Performed {
 }
 
 impl Engine {
-    /// An engine with the system's clock and randomness and default timing.
-    #[must_use]
-    pub fn builder(
-        backend: Backend,
-        llm: Arc<dyn LlmProvider>,
-        fanvue: Arc<dyn FanvueClient>,
-        tokens: TokenSource,
-    ) -> EngineBuilder {
-        EngineBuilder {
-            backend,
-            llm,
-            fanvue,
-            tokens,
-            clock: Arc::new(SystemClock),
-            entropy: Arc::new(OsEntropy),
-            counter: Arc::new(BytesPerFour),
-            timing: Timing::default(),
-            backoff: Backoff::default(),
-        }
-    }
-
     /// The door for events, for a web server.
     #[must_use]
     pub fn intake(&self) -> &Intake {
@@ -360,118 +243,6 @@ impl Engine {
             }
             Err(failure) => self.fail(id, claims, attempt, failure).await,
         }
-    }
-
-    /// Enqueues the wake-up that a resting conversation needs, named after the taking of the job that ends
-    /// with it: a job that is taken again after a crash may need another one than the time before.
-    async fn follow_up(
-        &self,
-        id: ConversationId,
-        wake_at: Option<Timestamp>,
-        claims: &[Claim],
-    ) -> Result<(), EngineError> {
-        if let (Some(due), Some(claim)) = (wake_at, claims.first()) {
-            let key = IdempotencyKey::new(format!("after/{}/{}", claim.job, claim.token));
-            self.backend()
-                .queue()
-                .enqueue(&[NewJob::wake(id, due, key)])
-                .await?;
-        }
-        Ok(())
-    }
-
-    async fn fail(
-        &self,
-        id: ConversationId,
-        mut claims: Vec<Claim>,
-        attempt: u32,
-        failure: Failure,
-    ) -> Result<RunOutcome, EngineError> {
-        let now = self.now();
-        let queue = self.backend().queue();
-        let Failure {
-            note: cause,
-            remedy,
-            attempts,
-        } = failure;
-        let put_off = match remedy {
-            // Neither is a failure of the job, and neither counts as an attempt.
-            Remedy::Retry(Retry::After(wait)) => Input::PutOff {
-                until: now + wait,
-                cause: WaitCause::Retrying,
-            },
-            Remedy::Person(cause) => Input::Park { cause },
-            Remedy::Retry(Retry::Backoff | Retry::Reconcile)
-                if attempt < attempts.min(self.shared.backoff.attempts) =>
-            {
-                let seed = Seed::draw(&*self.shared.entropy)?;
-                let at = now + self.shared.backoff.delay(attempt, seed);
-                return self.back_off(id, claims, attempt, at, cause).await;
-            }
-            Remedy::Retry(Retry::Backoff | Retry::Reconcile | Retry::Never) => {
-                tracing::error!(creator.id = %id.creator, cause = %cause, attempt, "turn given up");
-                let given_up = Performed::from(Input::GiveUp {
-                    cause: cause.as_str().into(),
-                });
-                let wake_at = match self.commit(id, &given_up, None).await {
-                    // Not even that can be stored, now or ever: only a person can mend it, and the job
-                    // must not come back for ever meanwhile.
-                    Err(error) if error.retry() == Retry::Never => None,
-                    stepped => stepped?.and_then(|stepped| stepped.conversation.wake_at()),
-                };
-                self.follow_up(id, wake_at, &claims).await?;
-                if !claims.is_empty() {
-                    queue.dead_letter(claims.remove(0), now, &cause).await?;
-                }
-                queue.complete(claims, now).await?;
-                return Ok(RunOutcome::GaveUp { cause });
-            }
-        };
-        let conversation = self
-            .commit(id, &put_off.into(), None)
-            .await?
-            .map(|stepped| stepped.conversation);
-        let wake_at = conversation.as_ref().and_then(Conversation::wake_at);
-        match (remedy, conversation.and_then(|found| found.hold)) {
-            (Remedy::Person(_), Some(hold)) if hold.since == now => {
-                tracing::error!(creator.id = %id.creator, cause = %cause, "a turn waits for a person");
-            }
-            _ => {
-                tracing::info!(creator.id = %id.creator, cause = %cause, "turn put off");
-            }
-        }
-        self.follow_up(id, wake_at, &claims).await?;
-        queue.complete(claims, now).await?;
-        Ok(RunOutcome::Retrying {
-            at: wake_at.unwrap_or(now),
-            cause,
-        })
-    }
-
-    /// Hands the job back until `at`, one attempt older.
-    async fn back_off(
-        &self,
-        id: ConversationId,
-        mut claims: Vec<Claim>,
-        attempt: u32,
-        at: Timestamp,
-        cause: FailureNote,
-    ) -> Result<RunOutcome, EngineError> {
-        tracing::warn!(creator.id = %id.creator, cause = %cause, attempt, "turn failed and is tried again");
-        let put_off = Performed::from(Input::PutOff {
-            until: at,
-            cause: WaitCause::Retrying,
-        });
-        // What failed may be the store. The job comes back all the same; only the decisions do not say so.
-        if let Err(error) = self.commit(id, &put_off, None).await {
-            tracing::warn!(creator.id = %id.creator, error = %FailureNote::from_error(&error), "it could not be stored that a turn is put off");
-        }
-        let queue = self.backend().queue();
-        if !claims.is_empty() {
-            queue.reschedule(claims.remove(0), at, &cause).await?;
-        }
-        queue.complete(claims, self.now()).await?;
-        Ok(RunOutcome::Retrying { at, cause })
     }
 
     async fn load(

@@ -1,0 +1,116 @@
+//! Putting an [`Engine`] together.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use super::{Engine, Shared};
+use crate::backend::Backend;
+use crate::client::FanvueClient;
+use crate::entropy::{Entropy, OsEntropy};
+use crate::flow::Timing;
+use crate::intake::Intake;
+use crate::llm::LlmProvider;
+use crate::oauth::TokenSource;
+use crate::prompt::{BytesPerFour, TokenCounter};
+use crate::retry::Backoff;
+use crate::time::{Clock, SystemClock};
+
+impl Engine {
+    /// An engine with the system's clock and randomness and default timing.
+    #[must_use]
+    pub fn builder(
+        backend: Backend,
+        llm: Arc<dyn LlmProvider>,
+        fanvue: Arc<dyn FanvueClient>,
+        tokens: TokenSource,
+    ) -> EngineBuilder {
+        EngineBuilder {
+            backend,
+            llm,
+            fanvue,
+            tokens,
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(OsEntropy),
+            counter: Arc::new(BytesPerFour),
+            timing: Timing::default(),
+            backoff: Backoff::default(),
+        }
+    }
+}
+
+/// Builds an [`Engine`]; see [`Engine::builder`].
+#[derive(Debug)]
+pub struct EngineBuilder {
+    backend: Backend,
+    llm: Arc<dyn LlmProvider>,
+    fanvue: Arc<dyn FanvueClient>,
+    tokens: TokenSource,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    counter: Arc<dyn TokenCounter>,
+    timing: Timing,
+    backoff: Backoff,
+}
+
+impl EngineBuilder {
+    /// With this clock. Default: the system's.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// With this randomness. Default: the system's.
+    #[must_use]
+    pub fn entropy(mut self, entropy: Arc<dyn Entropy>) -> Self {
+        self.entropy = entropy;
+        self
+    }
+
+    /// Counting tokens this way. Default: a quarter of the bytes.
+    #[must_use]
+    pub fn counter(mut self, counter: Arc<dyn TokenCounter>) -> Self {
+        self.counter = counter;
+        self
+    }
+
+    /// With these times for sends.
+    #[must_use]
+    pub const fn timing(mut self, timing: Timing) -> Self {
+        self.timing = timing;
+        self
+    }
+
+    /// Trying again this way after failures.
+    #[must_use]
+    pub const fn backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = backoff;
+        self
+    }
+
+    /// The engine. Where [`Timing::settled_within`] leaves a request of the client too little time to end,
+    /// it is raised to what one takes.
+    #[must_use]
+    pub fn build(mut self) -> Engine {
+        let longest_send = self.timing.begin_within + self.fanvue.longest_request();
+        self.timing.settled_within = self.timing.settled_within.max(longest_send);
+        let intake = Intake::new(self.backend)
+            .clock(Arc::clone(&self.clock))
+            .entropy(Arc::clone(&self.entropy))
+            .counter(Arc::clone(&self.counter))
+            .timing(self.timing);
+        Engine {
+            shared: Arc::new(Shared {
+                intake,
+                llm: self.llm,
+                fanvue: self.fanvue,
+                tokens: self.tokens,
+                clock: self.clock,
+                entropy: self.entropy,
+                counter: self.counter,
+                backoff: self.backoff,
+                personas: Mutex::new(BTreeMap::new()),
+            }),
+        }
+    }
+}

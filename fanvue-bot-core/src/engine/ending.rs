@@ -1,0 +1,150 @@
+//! How a run ends: its jobs are completed, handed back or given up, and the next wake-up is enqueued.
+
+use super::failure::{Failure, Remedy};
+use super::{Engine, EngineError, Performed};
+use crate::conversation::Conversation;
+use crate::decision::WaitCause;
+use crate::entropy::Seed;
+use crate::flow::Input;
+use crate::id::ConversationId;
+use crate::queue::{Claim, FailureNote, IdempotencyKey, NewJob};
+use crate::retry::Retry;
+use crate::time::Timestamp;
+
+/// How a run of a lane ended. All are normal: failures are stored with the job and the messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RunOutcome {
+    /// The conversation rests; its next wake-up, if any, is enqueued and its jobs are ended.
+    Done {
+        /// When it is looked at next, if nothing happens before.
+        wake_at: Option<Timestamp>,
+    },
+    /// Something failed; the job comes back.
+    Retrying {
+        /// When.
+        at: Timestamp,
+        /// What failed.
+        cause: FailureNote,
+    },
+    /// Something failed for good: the messages are decided as failed, the job is a dead letter.
+    GaveUp {
+        /// What failed.
+        cause: FailureNote,
+    },
+}
+
+impl Engine {
+    /// Enqueues the wake-up that a resting conversation needs, named after the taking of the job that ends
+    /// with it: a job that is taken again after a crash may need another one than the time before.
+    pub(super) async fn follow_up(
+        &self,
+        id: ConversationId,
+        wake_at: Option<Timestamp>,
+        claims: &[Claim],
+    ) -> Result<(), EngineError> {
+        if let (Some(due), Some(claim)) = (wake_at, claims.first()) {
+            let key = IdempotencyKey::new(format!("after/{}/{}", claim.job, claim.token));
+            self.backend()
+                .queue()
+                .enqueue(&[NewJob::wake(id, due, key)])
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the jobs of a run that failed, as its failure asks for.
+    pub(super) async fn fail(
+        &self,
+        id: ConversationId,
+        mut claims: Vec<Claim>,
+        attempt: u32,
+        failure: Failure,
+    ) -> Result<RunOutcome, EngineError> {
+        let now = self.now();
+        let queue = self.backend().queue();
+        let Failure {
+            note: cause,
+            remedy,
+            attempts,
+        } = failure;
+        let put_off = match remedy {
+            // Neither is a failure of the job, and neither counts as an attempt.
+            Remedy::Retry(Retry::After(wait)) => Input::PutOff {
+                until: now + wait,
+                cause: WaitCause::Retrying,
+            },
+            Remedy::Person(cause) => Input::Park { cause },
+            Remedy::Retry(Retry::Backoff | Retry::Reconcile)
+                if attempt < attempts.min(self.shared.backoff.attempts) =>
+            {
+                let seed = Seed::draw(&*self.shared.entropy)?;
+                let at = now + self.shared.backoff.delay(attempt, seed);
+                return self.back_off(id, claims, attempt, at, cause).await;
+            }
+            Remedy::Retry(Retry::Backoff | Retry::Reconcile | Retry::Never) => {
+                tracing::error!(creator.id = %id.creator, cause = %cause, attempt, "turn given up");
+                let given_up = Performed::from(Input::GiveUp {
+                    cause: cause.as_str().into(),
+                });
+                let wake_at = match self.commit(id, &given_up, None).await {
+                    // Not even that can be stored, now or ever: only a person can mend it, and the job
+                    // must not come back for ever meanwhile.
+                    Err(error) if error.retry() == Retry::Never => None,
+                    stepped => stepped?.and_then(|stepped| stepped.conversation.wake_at()),
+                };
+                self.follow_up(id, wake_at, &claims).await?;
+                if !claims.is_empty() {
+                    queue.dead_letter(claims.remove(0), now, &cause).await?;
+                }
+                queue.complete(claims, now).await?;
+                return Ok(RunOutcome::GaveUp { cause });
+            }
+        };
+        let conversation = self
+            .commit(id, &put_off.into(), None)
+            .await?
+            .map(|stepped| stepped.conversation);
+        let wake_at = conversation.as_ref().and_then(Conversation::wake_at);
+        match (remedy, conversation.and_then(|found| found.hold)) {
+            (Remedy::Person(_), Some(hold)) if hold.since == now => {
+                tracing::error!(creator.id = %id.creator, cause = %cause, "a turn waits for a person");
+            }
+            _ => {
+                tracing::info!(creator.id = %id.creator, cause = %cause, "turn put off");
+            }
+        }
+        self.follow_up(id, wake_at, &claims).await?;
+        queue.complete(claims, now).await?;
+        Ok(RunOutcome::Retrying {
+            at: wake_at.unwrap_or(now),
+            cause,
+        })
+    }
+
+    /// Hands the job back until `at`, one attempt older.
+    async fn back_off(
+        &self,
+        id: ConversationId,
+        mut claims: Vec<Claim>,
+        attempt: u32,
+        at: Timestamp,
+        cause: FailureNote,
+    ) -> Result<RunOutcome, EngineError> {
+        tracing::warn!(creator.id = %id.creator, cause = %cause, attempt, "turn failed and is tried again");
+        let put_off = Performed::from(Input::PutOff {
+            until: at,
+            cause: WaitCause::Retrying,
+        });
+        // What failed may be the store. The job comes back all the same; only the decisions do not say so.
+        if let Err(error) = self.commit(id, &put_off, None).await {
+            tracing::warn!(creator.id = %id.creator, error = %FailureNote::from_error(&error), "it could not be stored that a turn is put off");
+        }
+        let queue = self.backend().queue();
+        if !claims.is_empty() {
+            queue.reschedule(claims.remove(0), at, &cause).await?;
+        }
+        queue.complete(claims, self.now()).await?;
+        Ok(RunOutcome::Retrying { at, cause })
+    }
+}
