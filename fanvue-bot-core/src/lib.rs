@@ -117,6 +117,7 @@ pub mod retry;
 pub mod revision;
 pub mod secret;
 pub mod store;
+mod text;
 pub mod time;
 pub mod webhook;
 #[cfg(feature = "worker")]

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::id::{ConversationId, CreatorId, FanId, JobId};
 use crate::retry::Retry;
+use crate::text::text_newtype;
 use crate::time::Timestamp;
 
 /// What a job asks for.
@@ -64,33 +65,19 @@ impl From<ConversationId> for OrderingKey {
     }
 }
 
-/// A name for a piece of work: a second job with the same key, in the same tenant, is not enqueued.
-///
-/// At most 200 bytes.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct IdempotencyKey(Box<str>);
+text_newtype! {
+    /// A name for a piece of work: a second job with the same key, in the same tenant, is not enqueued.
+    ///
+    /// At most 200 bytes.
+    #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+    #[serde(transparent)]
+    pub struct IdempotencyKey(Box<str>, cut at 200): Display;
 
-impl IdempotencyKey {
     /// The key with this text, cut to 200 bytes at a character boundary.
-    #[must_use]
-    pub fn new(text: impl Into<String>) -> Self {
-        let mut text = text.into();
-        text.truncate(text.floor_char_boundary(200));
-        Self(text.into_boxed_str())
-    }
+    new;
 
     /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for IdempotencyKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+    as_str;
 }
 
 /// What goes first when not everything can: an earlier variant is claimed before a later one.
@@ -234,44 +221,32 @@ pub struct ClaimedLane {
     pub jobs: Vec<ClaimedJob>,
 }
 
-/// Names a worker process in leases and logs.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct WorkerId(Arc<str>);
+text_newtype! {
+    /// Names a worker process in leases and logs.
+    #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+    pub struct WorkerId(Arc<str>): Display;
 
-impl WorkerId {
     /// The worker with this name; unique per process.
-    #[must_use]
-    pub fn new(name: impl Into<Arc<str>>) -> Self {
-        Self(name.into())
-    }
+    new;
 
     /// The name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+    as_str;
 }
 
-impl fmt::Display for WorkerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+text_newtype! {
+    /// Why a job failed, in words fit for an operator: at most 500 bytes, never a secret nor anyone's words.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(transparent)]
+    pub struct FailureNote(Box<str>, cut at 500): Display;
 
-/// Why a job failed, in words fit for an operator: at most 500 bytes, never a secret nor anyone's words.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct FailureNote(Box<str>);
+    /// A note with this text, cut to 500 bytes at a character boundary.
+    new;
+
+    /// The text.
+    as_str;
+}
 
 impl FailureNote {
-    /// A note with this text, cut to 500 bytes at a character boundary.
-    #[must_use]
-    pub fn new(text: impl Into<String>) -> Self {
-        let mut text = text.into();
-        text.truncate(text.floor_char_boundary(500));
-        Self(text.into_boxed_str())
-    }
-
     /// `error` and its causes, from the outside in, joined by colons.
     #[must_use]
     pub fn from_error(error: &dyn std::error::Error) -> Self {
@@ -283,18 +258,6 @@ impl FailureNote {
             cause = inner.source();
         }
         Self::new(text)
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for FailureNote {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

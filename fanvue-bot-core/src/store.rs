@@ -15,6 +15,7 @@ use crate::message::{Content, Message, TokenCount};
 use crate::page::{Page, PageRequest};
 use crate::retry::Retry;
 use crate::revision::{Revision, Versioned};
+use crate::text::text_newtype;
 use crate::time::Timestamp;
 
 /// One atomic change of one aggregate: all of it becomes durable, or none.
@@ -102,42 +103,28 @@ pub struct Due {
     pub wake_at: Timestamp,
 }
 
-/// Names something that one process at a time may do, such as refreshing one grant's token.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct LeaseName(Box<str>);
+text_newtype! {
+    /// Names something that one process at a time may do, such as refreshing one grant's token.
+    #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+    pub struct LeaseName(Box<str>, cut at 200);
 
-impl LeaseName {
     /// The lease of this name, cut to 200 bytes at a character boundary.
-    #[must_use]
-    pub fn new(name: impl Into<String>) -> Self {
-        let mut name = name.into();
-        name.truncate(name.floor_char_boundary(200));
-        Self(name.into_boxed_str())
-    }
+    new;
 
     /// The name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+    as_str;
 }
 
-/// Names who takes a lease; unique per task, since a holder that asks again gets its lease extended.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct HolderId(Arc<str>);
+text_newtype! {
+    /// Names who takes a lease; unique per task, since a holder that asks again gets its lease extended.
+    #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+    pub struct HolderId(Arc<str>);
 
-impl HolderId {
     /// The holder of this name.
-    #[must_use]
-    pub fn new(name: impl Into<Arc<str>>) -> Self {
-        Self(name.into())
-    }
+    new;
 
     /// The name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+    as_str;
 }
 
 /// A lease that was granted.
