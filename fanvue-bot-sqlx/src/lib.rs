@@ -1,7 +1,7 @@
 //! Store, job queue and secret vault on SQL databases, for fanvue-bot.
 //!
-//! One SQLite file holds everything a deployment remembers: conversations and messages, the jobs that
-//! follow from them, and sealed secrets. An accepted webhook is one durable commit.
+//! One SQLite file holds everything a deployment remembers: creators, conversations, their fans and
+//! messages, the jobs that follow from them, and sealed secrets. An accepted webhook is one durable commit.
 //!
 //! ```
 //! # #[cfg(feature = "sqlite")]

@@ -1,7 +1,7 @@
 //! SQLite: one file, one writing task, readers beside it.
 //!
 //! ```text
-//!  commit, enqueue, claim, complete, ...          creator, conversation, messages, ready
+//!  commit, enqueue, claim, complete, ...          creator, conversation, fan, messages, due, ready
 //!                  │                                              │
 //!                  ▼  whatever waits                              ▼
 //!     ┌─────────────────────────┐                       ┌──────────────────┐
