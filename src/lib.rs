@@ -82,6 +82,7 @@
 //! | `rest` | `fanvue_bot::rest` | `fanvue-bot-rest` | Fanvue's REST API and OAuth endpoints: a [`FanvueClient`](client::FanvueClient) |
 //! | `openai` | `fanvue_bot::openai` | `fanvue-bot-openai` | OpenAI-compatible endpoints: an [`LlmProvider`](llm::LlmProvider) |
 //! | `axum` | `fanvue_bot::axum` | `fanvue-bot-axum` | webhook and health routes, and a hardened server |
+//! | `postgres` | `fanvue_bot::sqlx` | `fanvue-bot-sqlx` | one Postgres database for any number of hosts: [`Store`](store::Store), [`JobQueue`](queue::JobQueue) and [`SecretVault`](secret::SecretVault), tenants sealed by row level security |
 //! | `sqlite` | `fanvue_bot::sqlx` | `fanvue-bot-sqlx` | one SQLite file: [`Store`](store::Store), [`JobQueue`](queue::JobQueue) and [`SecretVault`](secret::SecretVault) |
 //! | `worker` | `fanvue_bot::worker` | `fanvue-bot-core` | the loop that claims, renews and drains; brings tokio |
 //! | `full` | all of these | | |
@@ -104,7 +105,7 @@ pub use fanvue_bot_axum as axum;
 pub use fanvue_bot_openai as openai;
 #[cfg(feature = "rest")]
 pub use fanvue_bot_rest as rest;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use fanvue_bot_sqlx as sqlx;
 
 /// Compiles the examples of README.md.

@@ -108,6 +108,7 @@ impl ConversationRows {
     }
 
     /// The messages that must be stored already for this change to be valid.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn presupposed(&self) -> impl Iterator<Item = Uuid> + '_ {
         self.contents
             .keys()

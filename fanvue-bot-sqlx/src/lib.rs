@@ -1,7 +1,8 @@
 //! Store, job queue and secret vault on SQL databases, for fanvue-bot.
 //!
-//! One SQLite file holds everything a deployment remembers: creators, conversations, their fans and
-//! messages, the jobs that follow from them, and sealed secrets. An accepted webhook is one durable commit.
+//! One SQLite file, or one Postgres database for any number of hosts, holds everything a deployment remembers:
+//! creators, conversations, their fans and messages, the jobs that follow from them, and sealed secrets. An accepted
+//! webhook is one durable commit.
 //!
 //! ```
 //! # #[cfg(feature = "sqlite")]
@@ -42,42 +43,56 @@
 //!   domain  ◄──────────── rows: plain structs ─────────────►  SQL of one back end
 //!             shared: rows, cursors,            sqlite: statements, connections,
 //!             fairness, migrations' format      one writer, its migrations
+//!                                               postgres: functions and policies in
+//!                                               migrations, groups, LISTEN and NOTIFY
 //! ```
 //!
 //! # Features
 //!
 //! | Feature | Brings | Default |
 //! | --- | --- | --- |
+//! | `postgres` | module `postgres`: [`PostgresBackend`] and [`PostgresVault`], with TLS | no |
 //! | `sqlite` | module `sqlite`: [`SqliteBackend`] and [`SqliteVault`]; SQLite itself is built in | no |
 //!
 //! # Where to go next
 //!
 //! The module `sqlite` tells how writes share transactions and what happens when the disk is full;
-//! `SqliteBackend::builder` lists the settings.
+//! `SqliteBackend::builder` lists the settings. The module `postgres` tells what a database and its roles need;
+//! `PostgresBackend::builder` lists the settings.
 #![cfg_attr(
-    not(feature = "sqlite"),
+    not(all(feature = "postgres", feature = "sqlite")),
     allow(
         rustdoc::broken_intra_doc_links,
         reason = "the items are behind the feature"
     )
 )]
 
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod change;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod cursor;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod fair;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod job_id;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod migration;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "postgres")]
+pub mod postgres;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod row;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod sealed;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod settings;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod signal;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "postgres")]
+pub use self::postgres::{PostgresBackend, PostgresVault};
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use self::settings::QueueSettings;
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::{SqliteBackend, SqliteVault};

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{AppliedMigration, Migration as SqlxMigration, MigrationType};
 
-/// Where the versions are noted; its own name, so that an integrator's migrations can live beside.
+/// Where SQLite's are noted; its own name, so that an integrator's migrations can live beside.
+#[cfg(feature = "sqlite")]
 pub(crate) const TABLE: &str = "fanvue_bot_migrations";
 
 /// One step of a schema.

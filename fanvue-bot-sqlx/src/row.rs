@@ -13,12 +13,11 @@ use std::fmt;
 
 use fanvue_bot_core::queue::QueueError;
 use fanvue_bot_core::store::StoreError;
-use uuid::Uuid;
 
 pub(crate) use self::conversation::ConversationRow;
 pub(crate) use self::creator::CreatorRow;
 pub(crate) use self::fan::FanRow;
-pub(crate) use self::job::{JobRow, kind_from_json};
+pub(crate) use self::job::{JobRow, SET_ASIDE, SET_ASIDE_ATTEMPTS, kind_from_json};
 pub(crate) use self::message::{ContentRow, DecisionRow, MessageRow};
 
 /// A stored field that does not read back. Names the field and never shows what it holds.
@@ -63,15 +62,6 @@ impl From<CorruptField> for QueueError {
             reason: field.to_string(),
         }
     }
-}
-
-/// The UUID in a stored field.
-pub(crate) fn uuid(
-    bytes: &[u8],
-    table: &'static str,
-    field: &'static str,
-) -> Result<Uuid, CorruptField> {
-    Uuid::from_slice(bytes).map_err(|_| CorruptField::new(table, field, "an id of 16 bytes"))
 }
 
 /// A value that no column can hold; nothing of the kind is written.

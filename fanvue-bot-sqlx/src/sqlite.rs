@@ -20,7 +20,6 @@
 //! then removed or written over. Copies and backups are the operator's.
 
 mod fault;
-mod job_id;
 mod open;
 mod options;
 mod queue;
@@ -48,6 +47,7 @@ pub use self::vault::SqliteVault;
 use self::write::{Call, Intake, Op, Written};
 use crate::change::ChangeRows;
 use crate::row::JobRow;
+use crate::signal::Signal;
 
 /// A store and a queue in one SQLite file, with one transaction for both.
 ///
@@ -59,7 +59,7 @@ struct Inner {
     options: Arc<SqliteBuilder>,
     inbox: mpsc::Sender<Op>,
     readers: SqlitePool,
-    signal: Arc<wake::Signal>,
+    signal: Arc<Signal>,
 }
 
 impl SqliteBackend {
@@ -112,7 +112,7 @@ impl SqliteBackend {
         &self.0.readers
     }
 
-    fn signal(&self) -> &wake::Signal {
+    fn signal(&self) -> &Signal {
         &self.0.signal
     }
 

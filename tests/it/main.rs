@@ -1,5 +1,9 @@
 //! The library from outside, as one test binary.
 
+use fanvue_bot::sqlx::PostgresBackend;
+
 mod conformance;
 mod day;
 mod kill;
+#[path = "../../fanvue-bot-sqlx/tests/it/postgres/server.rs"]
+mod postgres_server;

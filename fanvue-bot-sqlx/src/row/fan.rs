@@ -8,6 +8,10 @@ use uuid::Uuid;
 
 #[derive(Clone)]
 pub(crate) struct FanRow {
+    #[cfg_attr(
+        not(feature = "sqlite"),
+        expect(dead_code, reason = "Postgres writes it once for the whole change")
+    )]
     pub(crate) creator: Uuid,
     pub(crate) fan: Uuid,
     pub(crate) handle: Option<Arc<str>>,
@@ -35,6 +39,7 @@ impl FanRow {
     }
 
     /// What is known after `self` and then `newer` were written.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn merged(self, newer: &Self) -> Self {
         Self {
             handle: newer.handle.clone().or(self.handle),

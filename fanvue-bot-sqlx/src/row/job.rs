@@ -1,5 +1,7 @@
 //! A job as a row. The kind is JSON, so that new kinds need no new columns.
 
+use std::time::Duration;
+
 use fanvue_bot_core::queue::{JobKind, NewJob, QueueError};
 use uuid::Uuid;
 
@@ -32,3 +34,8 @@ pub(crate) fn kind_from_json(kind: &str) -> Result<JobKind, CorruptField> {
     serde_json::from_str(kind)
         .map_err(|_| CorruptField::new("jobs", "kind", "a kind of job known to this version"))
 }
+
+/// A job that does not read back may have been written by a newer version, whose workers can do it:
+/// it is left to them for a while, and given up when nobody could.
+pub(crate) const SET_ASIDE: Duration = Duration::from_secs(60);
+pub(crate) const SET_ASIDE_ATTEMPTS: u32 = 10;

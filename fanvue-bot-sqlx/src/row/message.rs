@@ -15,7 +15,15 @@ use super::{CorruptField, rejected};
 
 #[derive(Clone)]
 pub(crate) struct MessageRow {
+    #[cfg_attr(
+        not(feature = "sqlite"),
+        expect(dead_code, reason = "Postgres writes it once for the whole change")
+    )]
     pub(crate) creator: Uuid,
+    #[cfg_attr(
+        not(feature = "sqlite"),
+        expect(dead_code, reason = "Postgres writes it once for the whole change")
+    )]
     pub(crate) fan: Uuid,
     pub(crate) id: Uuid,
     pub(crate) author: Cow<'static, str>,

@@ -12,8 +12,9 @@ use tokio::time::Instant;
 use super::fault::{Cause, Fault};
 use super::options::SqliteBuilder;
 use super::write::{INBOX, Writer};
-use super::{Inner, OpenError, SqliteBackend, wake};
+use super::{Inner, OpenError, SqliteBackend};
 use crate::migration::{Migration, Mismatch, TABLE, pending};
+use crate::signal::Signal;
 
 const MIGRATIONS: &[Migration] = &[Migration {
     version: 1,
@@ -45,7 +46,7 @@ pub(super) async fn open(options: SqliteBuilder) -> Result<SqliteBackend, OpenEr
         .map_err(|error| OpenError::from_database(options.path(), error))?;
 
     let (inbox, waiting) = mpsc::channel(INBOX);
-    let signal = Arc::new(wake::Signal::default());
+    let signal = Arc::new(Signal::default());
     let options = Arc::new(options);
     let writer = Writer::new(Arc::clone(&options), connection, Arc::clone(&signal));
     tokio::spawn(writer.run(waiting));

@@ -9,8 +9,8 @@ use fanvue_bot_core::queue::{
 };
 use fanvue_bot_core::time::Timestamp;
 
-use super::SqliteBackend;
 use super::write::{Call, Claiming, Completing, DeadLettering, Extending, Op, Rescheduling};
+use super::{SqliteBackend, wake};
 
 #[async_trait]
 impl JobQueue for SqliteBackend {
@@ -38,9 +38,10 @@ impl JobQueue for SqliteBackend {
             now,
             lease,
         };
+        let seen = self.signal().seen();
         let claimed = Call::make(self.inbox(), args, Op::Claim).await;
         if let Ok(lanes) = &claimed {
-            self.signal().claimed(now, !lanes.is_empty());
+            self.signal().claimed(seen, now, !lanes.is_empty());
         }
         claimed
     }
@@ -99,6 +100,6 @@ impl JobQueue for SqliteBackend {
 
     async fn ready(&self) -> Result<(), QueueError> {
         let poll = self.options().queue.poll_interval;
-        Ok(self.signal().ready(self.readers(), poll).await?)
+        Ok(wake::ready(self.signal(), self.readers(), poll).await?)
     }
 }

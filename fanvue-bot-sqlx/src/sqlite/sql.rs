@@ -219,7 +219,7 @@ impl<'r> Columns<'r> {
             .row
             .try_get(index)
             .map_err(|_| self.corrupt(field, "an id of 16 bytes"))?;
-        crate::row::uuid(bytes, self.table, field)
+        uuid(bytes, self.table, field)
     }
 
     pub(super) fn id_or_null(
@@ -232,7 +232,7 @@ impl<'r> Columns<'r> {
             .try_get(index)
             .map_err(|_| self.corrupt(field, "an id of 16 bytes or nothing"))?;
         bytes
-            .map(|bytes| crate::row::uuid(bytes, self.table, field))
+            .map(|bytes| uuid(bytes, self.table, field))
             .transpose()
     }
 
@@ -249,6 +249,11 @@ impl<'r> Columns<'r> {
             _ => Err(self.corrupt(field, "0 or 1")),
         }
     }
+}
+
+/// The UUID in a stored field.
+fn uuid(bytes: &[u8], table: &'static str, field: &'static str) -> Result<Uuid, CorruptField> {
+    Uuid::from_slice(bytes).map_err(|_| CorruptField::new(table, field, "an id of 16 bytes"))
 }
 
 #[cfg(test)]

@@ -7,9 +7,7 @@ use async_trait::async_trait;
 use fanvue_bot_core::entropy::{Entropy, OsEntropy};
 use fanvue_bot_core::id::CreatorId;
 use fanvue_bot_core::revision::{Revision, Versioned};
-use fanvue_bot_core::secret::{
-    Keyring, KeyringError, Secret, SecretId, SecretKind, SecretOwner, SecretVault, VaultError,
-};
+use fanvue_bot_core::secret::{Keyring, Secret, SecretId, SecretOwner, SecretVault, VaultError};
 use sqlx::sqlite::SqliteRow;
 
 use super::SqliteBackend;
@@ -17,6 +15,7 @@ use super::fault::Fault;
 use super::sql::{Columns, Values, fetch};
 use super::write::{Call, DeletingSecret, Op, PuttingSecret};
 use crate::row::CorruptField;
+use crate::sealed::{sealed_error, secret_kind};
 
 const GET: &str = "SELECT revision, sealed FROM secrets WHERE creator_id = ?1 AND kind = ?2";
 
@@ -164,15 +163,6 @@ pub(super) fn owner(id: &SecretId) -> Vec<u8> {
     }
 }
 
-/// What the keyring said, as the port puts it.
-fn sealed_error(error: KeyringError) -> VaultError {
-    match error {
-        // Nothing is wrong with the secret: another try may find randomness.
-        KeyringError::Entropy(error) => VaultError::unavailable(error),
-        source => VaultError::Sealed { source },
-    }
-}
-
 fn revision(columns: Columns<'_>, index: usize) -> Result<Revision, CorruptField> {
     u64::try_from(columns.int(index, "revision")?)
         .map(Revision::new)
@@ -183,15 +173,8 @@ fn revision(columns: Columns<'_>, index: usize) -> Result<Revision, CorruptField
 fn stored(row: &SqliteRow) -> Result<(SecretId, Versioned<Vec<u8>>), CorruptField> {
     let columns = Columns::new(row, "secrets");
     let name = columns.text(1, "kind")?;
-    let kind = [
-        SecretKind::TokenSet,
-        SecretKind::ClientSecret,
-        SecretKind::WebhookSecret,
-        SecretKind::PreviousWebhookSecret,
-    ]
-    .into_iter()
-    .find(|kind| kind.as_str() == name)
-    .ok_or_else(|| columns.corrupt("kind", "a kind of secret known to this version"))?;
+    let kind = secret_kind(&name)
+        .ok_or_else(|| columns.corrupt("kind", "a kind of secret known to this version"))?;
     let id = if columns.bytes(0, "creator_id")?.is_empty() {
         SecretId::of_deployment(kind)
     } else {

@@ -34,7 +34,7 @@ use super::fault::Fault;
 use super::open;
 use super::options::SqliteBuilder;
 use super::sql::Values;
-use super::wake::Signal;
+use crate::signal::Signal;
 
 /// How many operations may wait before further callers wait for their place.
 pub(super) const INBOX: usize = 1_024;

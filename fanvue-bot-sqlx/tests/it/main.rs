@@ -1,4 +1,4 @@
-//! The SQLite back end through its public API, on real files.
+//! The back ends through their public API: SQLite on real files, Postgres on a real server.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -10,6 +10,7 @@ mod group;
 mod kill;
 mod logging;
 mod opening;
+mod postgres;
 mod queue;
 mod space;
 mod store;

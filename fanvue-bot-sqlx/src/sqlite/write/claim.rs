@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::{Call, Transaction};
 use crate::fair::{ReadyLane, pick};
-use crate::row::{CorruptField, kind_from_json};
+use crate::row::{CorruptField, SET_ASIDE, SET_ASIDE_ATTEMPTS, kind_from_json};
 use crate::sqlite::fault::Fault;
 use crate::sqlite::sql::{Columns, Values, execute, fetch, json_numbers};
 
@@ -84,11 +84,6 @@ const TAKE: &str = "\
 const BLOCK: &str = "\
     UPDATE OR FAIL lanes SET blocked_until = ?2, ready_at = max(head_due, ?2) \
     WHERE lane_id IN (SELECT value FROM json_each(?1))";
-
-/// A job that does not read back may have been written by a newer version, whose workers can do it:
-/// it is left to them for a while, and given up when nobody could.
-const SET_ASIDE: Duration = Duration::from_secs(60);
-const SET_ASIDE_ATTEMPTS: u32 = 10;
 
 impl Call<Claiming, Vec<ClaimedLane>, QueueError> {
     pub(super) async fn run(&mut self, transaction: &mut Transaction<'_>) -> Result<(), Fault> {

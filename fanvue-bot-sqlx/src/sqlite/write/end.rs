@@ -9,8 +9,8 @@ use fanvue_bot_core::time::Timestamp;
 use uuid::Uuid;
 
 use super::{Call, Transaction, micros};
+use crate::job_id;
 use crate::sqlite::fault::Fault;
-use crate::sqlite::job_id;
 use crate::sqlite::sql::{Columns, Values, execute, fetch, json_numbers};
 
 pub(in crate::sqlite) struct Completing {

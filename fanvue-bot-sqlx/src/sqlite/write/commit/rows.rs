@@ -12,9 +12,9 @@ use sqlx::sqlite::SqliteConnection;
 use uuid::Uuid;
 
 use super::{Rows, first_of_each_key};
+use crate::job_id;
 use crate::row::{ContentRow, DecisionRow, JobRow};
 use crate::sqlite::fault::Fault;
-use crate::sqlite::job_id;
 use crate::sqlite::sql::{Bulk, Columns, Values};
 use crate::sqlite::write::Transaction;
 

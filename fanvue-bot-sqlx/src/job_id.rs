@@ -9,7 +9,7 @@ use uuid::Uuid;
 const NUMBER: u128 = (1 << 62) - 1;
 
 /// The id of the job with this number, enqueued at `now`.
-pub(super) fn new(number: i64, now: Timestamp) -> JobId {
+pub(crate) fn new(number: i64, now: Timestamp) -> JobId {
     let millis = u128::try_from(now.as_micros() / 1_000).unwrap_or(0) & ((1 << 48) - 1);
     let number = u128::try_from(number).unwrap_or(0) & NUMBER;
     JobId::from_uuid(Uuid::from_u128(
@@ -18,7 +18,7 @@ pub(super) fn new(number: i64, now: Timestamp) -> JobId {
 }
 
 /// The number of the job with this id, if the id is from here at all.
-pub(super) fn sequence(job: JobId) -> i64 {
+pub(crate) fn sequence(job: JobId) -> i64 {
     i64::try_from(job.as_uuid().as_u128() & NUMBER).unwrap_or(i64::MAX)
 }
 

@@ -1,0 +1,510 @@
+//! Commits and enqueues: what waits is one call, which makes each change that is not refused.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use fanvue_bot_core::backend::BackendError;
+use fanvue_bot_core::queue::Enqueued;
+use fanvue_bot_core::revision::Revision;
+use fanvue_bot_core::store::StoreError;
+use fanvue_bot_core::time::Timestamp;
+use serde::Serialize;
+use sqlx::postgres::PgRow;
+use uuid::Uuid;
+
+use super::fault::{Cause, Fault};
+use super::group::{Call, Inbox};
+use super::options::PostgresBuilder;
+use super::sql::{Columns, Database, Values};
+use super::text;
+use super::wake::Shared;
+use crate::change::{ChangeRows, ConversationRows};
+use crate::job_id;
+use crate::row::{ContentRow, CreatorRow, DecisionRow, FanRow, JobRow, MessageRow};
+
+const WRITE: &str = "SELECT verdict, revision, missing, numbers, added \
+    FROM fanvue_bot.write($1::text::json, $2, $3)";
+
+/// How often an operation on its own is tried when another transaction is in its way.
+const TRIES: usize = 4;
+
+/// A change, the jobs that follow from it, or both.
+pub(super) struct Intake {
+    pub(super) change: Option<(ChangeRows, Option<Revision>)>,
+    pub(super) jobs: Vec<JobRow>,
+}
+
+/// What came of an [`Intake`].
+pub(super) struct Written {
+    /// The revision that the change made.
+    pub(super) revision: Option<Revision>,
+    /// What became of the jobs, in their order.
+    pub(super) enqueued: Vec<Enqueued>,
+}
+
+pub(super) type Outcome = Result<Written, BackendError>;
+
+pub(super) type Intakes = Inbox<Intake, Outcome>;
+
+/// Where intakes are handed in.
+pub(super) fn intakes(
+    database: &Database,
+    options: &Arc<PostgresBuilder>,
+    shared: &Arc<Shared>,
+) -> Intakes {
+    let writer = Writer {
+        database: database.clone(),
+        options: Arc::clone(options),
+        shared: Arc::clone(shared),
+    };
+    Inbox::new(options.max_group, move |group| {
+        let writer = writer.clone();
+        async move { writer.work(group).await }
+    })
+}
+
+#[derive(Clone)]
+struct Writer {
+    database: Database,
+    options: Arc<PostgresBuilder>,
+    shared: Arc<Shared>,
+}
+
+impl Writer {
+    /// Makes the calls in one transaction and answers. If that fails in a way that one of them may have caused,
+    /// each is made on its own.
+    async fn work(&self, mut group: Vec<Call<Intake, Outcome>>) {
+        match self.write(&group).await {
+            Ok(outcomes) => {
+                for (call, outcome) in group.into_iter().zip(outcomes) {
+                    call.answer(outcome);
+                }
+            }
+            Err(fault) if fault.concerns_one_operation() => {
+                if group.len() > 1 {
+                    tracing::debug!(%fault, "a group of commits failed; each is tried on its own");
+                }
+                for call in group {
+                    let outcome = self.write_alone(&call).await;
+                    call.answer(outcome);
+                }
+            }
+            Err(fault) => {
+                tracing::warn!(%fault, operations = group.len(), "writing to the database failed");
+                for call in group.drain(..) {
+                    call.answer(Err(fault.clone().into()));
+                }
+            }
+        }
+    }
+
+    async fn write_alone(&self, call: &Call<Intake, Outcome>) -> Outcome {
+        let mut tries = 0;
+        let fault = loop {
+            tries += 1;
+            match self.write(std::slice::from_ref(call)).await {
+                Ok(outcomes) => {
+                    let closed = || Err(Fault::Closed.into());
+                    return outcomes.into_iter().next().unwrap_or_else(closed);
+                }
+                // The index has the last word on whose account it is.
+                Err(fault) if fault.violates("creators_account") => {
+                    return Err(StoreError::Conflict.into());
+                }
+                Err(fault) if fault.cause() == Cause::Collision && tries < TRIES => {}
+                Err(fault) => break fault,
+            }
+        };
+        tracing::warn!(%fault, "writing to the database failed");
+        Err(if call.args.change.is_none() {
+            BackendError::Queue(fault.into())
+        } else {
+            fault.into()
+        })
+    }
+
+    /// Makes the calls in one transaction: all, but for those whose change is refused.
+    async fn write(&self, group: &[Call<Intake, Outcome>]) -> Result<Vec<Outcome>, Fault> {
+        let elements = elements(group);
+        let batch: Vec<&Element<'_>> = elements.iter().map(|(element, _)| element).collect();
+        let batch = serde_json::to_string(&batch)
+            .map_err(|error| Fault::from(sqlx::Error::Encode(error.into())))?;
+        let clock = self.options.clock.now();
+        let values = Values::default()
+            .add(batch)?
+            .add(self.shared.keys_now(&self.options))?
+            .add(clock.as_micros().max(0) / 1_000)?;
+        let rows = self.database.call(WRITE, values).await?;
+
+        let mut outcomes: Vec<Option<Outcome>> = group.iter().map(|_| None).collect();
+        let mut added = false;
+        for (row, (_, places)) in rows.iter().zip(&elements) {
+            let verdict = Verdict::read(row)?;
+            added |= !verdict.added.is_empty();
+            verdict.settle(places, group, clock, &mut outcomes);
+        }
+        if added {
+            self.shared.added();
+        }
+        Ok(outcomes
+            .into_iter()
+            .map(|outcome| outcome.unwrap_or_else(|| Err(Fault::Closed.into())))
+            .collect())
+    }
+}
+
+/// A job of a call: which call, and which of its jobs.
+type Place = (usize, usize);
+
+/// What an element is for: a call's change, and the places of its jobs in the order of the element's.
+struct Places {
+    change: Option<usize>,
+    jobs: Vec<Place>,
+}
+
+/// The elements of one statement, in an order that all processes keep to, so that two statements wait for each
+/// other and never for both. Jobs without a change are put together by creator.
+fn elements<'g>(group: &'g [Call<Intake, Outcome>]) -> Vec<(Element<'g>, Places)> {
+    let mut elements: BTreeMap<(Uuid, Option<Uuid>, usize), (Element<'g>, Places)> =
+        BTreeMap::new();
+    for (number, call) in group.iter().enumerate() {
+        let jobs = call.args.jobs.iter().enumerate();
+        let Some((change, expected)) = &call.args.change else {
+            for (index, job) in jobs {
+                let (element, places) =
+                    elements.entry((job.creator, None, 0)).or_insert_with(|| {
+                        let places = Places {
+                            change: None,
+                            jobs: Vec::new(),
+                        };
+                        (Element::of_jobs(job.creator), places)
+                    });
+                element.push(job);
+                places.jobs.push((number, index));
+            }
+            continue;
+        };
+        let (key, mut element) = match change {
+            ChangeRows::Creator(row) => ((row.creator, None), Element::of_creator(row, *expected)),
+            ChangeRows::Conversation(rows) => {
+                let row = &rows.conversation;
+                let key = (row.creator, Some(row.fan));
+                (key, Element::of_conversation(rows, *expected))
+            }
+        };
+        // The jobs of one creator together; usually all are.
+        let mut by_creator: BTreeMap<Uuid, Vec<(usize, &JobRow)>> = BTreeMap::new();
+        for (index, job) in jobs {
+            by_creator
+                .entry(job.creator)
+                .or_default()
+                .push((index, job));
+        }
+        let mut places = Places {
+            change: Some(number),
+            jobs: Vec::new(),
+        };
+        for (index, job) in by_creator.into_values().flatten() {
+            element.push(job);
+            places.jobs.push((number, index));
+        }
+        elements.insert((key.0, key.1, number + 1), (element, places));
+    }
+    elements.into_values().collect()
+}
+
+/// What the database says of one element.
+struct Verdict {
+    refused: Option<StoreError>,
+    revision: Option<Revision>,
+    numbers: Vec<i64>,
+    added: BTreeSet<i64>,
+}
+
+impl Verdict {
+    fn read(row: &PgRow) -> Result<Self, Fault> {
+        let columns = Columns::new(row, "conversations");
+        let refused = match columns.get::<Option<&str>>(0, "verdict")? {
+            None => None,
+            Some("missing") => {
+                let missing: Uuid = columns.get(2, "missing")?;
+                Some(StoreError::Rejected {
+                    reason: format!("message {missing} does not exist in this conversation"),
+                })
+            }
+            Some(_) => Some(StoreError::Conflict),
+        };
+        let revision = columns
+            .get::<Option<i64>>(1, "revision")?
+            .map(u64::try_from)
+            .transpose()
+            .map_err(|_| columns.corrupt("revision", "a revision"))?;
+        Ok(Self {
+            refused,
+            revision: revision.map(Revision::new),
+            numbers: columns.get(3, "numbers")?,
+            added: columns
+                .get::<Option<Vec<i64>>>(4, "added")?
+                .into_iter()
+                .flatten()
+                .collect(),
+        })
+    }
+
+    fn settle(
+        self,
+        places: &Places,
+        group: &[Call<Intake, Outcome>],
+        clock: Timestamp,
+        outcomes: &mut [Option<Outcome>],
+    ) {
+        let written = |call: usize, revision| Written {
+            revision,
+            enqueued: vec![
+                Enqueued::Duplicate;
+                group.get(call).map_or(0, |call| call.args.jobs.len())
+            ],
+        };
+        if let Some(call) = places.change
+            && let Some(outcome) = outcomes.get_mut(call)
+        {
+            *outcome = Some(match self.refused {
+                Some(refused) => Err(refused.into()),
+                None => Ok(written(call, self.revision)),
+            });
+        }
+        for ((call, index), number) in places.jobs.iter().zip(&self.numbers) {
+            let Some(outcome) = outcomes.get_mut(*call) else {
+                continue;
+            };
+            if let Ok(written) = outcome.get_or_insert_with(|| Ok(written(*call, None)))
+                && self.added.contains(number)
+                && let Some(enqueued) = written.enqueued.get_mut(*index)
+            {
+                *enqueued = Enqueued::New(job_id::new(*number, clock));
+            }
+        }
+    }
+}
+
+/// A change with its jobs, as the database reads it.
+#[derive(Serialize)]
+struct Element<'g> {
+    creator: Uuid,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile: Option<CreatorElement<'g>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conversation: Option<ConversationElement<'g>>,
+    jobs: Vec<JobsElement<'g>>,
+}
+
+#[derive(Serialize)]
+struct CreatorElement<'g> {
+    expected: Option<i64>,
+    account: Option<Uuid>,
+    profile: &'g str,
+}
+
+#[derive(Serialize)]
+struct ConversationElement<'g> {
+    fan: Uuid,
+    expected: Option<i64>,
+    wake_at: Option<i64>,
+    state: &'g str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    known: Option<KnownElement<'g>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    messages: Vec<MessageElement<'g>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    contents: Vec<ContentElement<'g>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    decisions: Vec<DecisionElement<'g>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    deletions: Vec<DeletionElement>,
+}
+
+#[derive(Serialize)]
+struct KnownElement<'g> {
+    handle: Option<Cow<'g, str>>,
+    display_name: Option<Cow<'g, str>>,
+    nickname: Option<Cow<'g, str>>,
+}
+
+#[derive(Serialize)]
+struct MessageElement<'g> {
+    sent_at: i64,
+    stored_at: i64,
+    author: &'g str,
+    kind: Cow<'g, str>,
+    turn: Option<i64>,
+    deleted_at: Option<i64>,
+    #[serde(flatten)]
+    content: ContentElement<'g>,
+    outcome: Option<&'g str>,
+    decision: Option<&'g str>,
+    decided_at: Option<i64>,
+}
+
+#[derive(Serialize)]
+struct ContentElement<'g> {
+    id: Uuid,
+    text: Option<Cow<'g, str>>,
+    media: Option<&'g str>,
+    has_media: bool,
+    price_cents: Option<i64>,
+    fetched: bool,
+    tokenizer: Option<i64>,
+    tokens: Option<i64>,
+}
+
+#[derive(Serialize)]
+struct DecisionElement<'g> {
+    id: Uuid,
+    outcome: &'g str,
+    decision: &'g str,
+    decided_at: i64,
+}
+
+#[derive(Serialize)]
+struct DeletionElement {
+    id: Uuid,
+    deleted_at: i64,
+}
+
+#[derive(Serialize)]
+struct JobsElement<'g> {
+    creator: Uuid,
+    jobs: Vec<JobElement<'g>>,
+}
+
+#[derive(Serialize)]
+struct JobElement<'g> {
+    lane: Uuid,
+    key: Cow<'g, str>,
+    kind: &'g str,
+    priority: i64,
+    due: i64,
+}
+
+/// A revision as a column holds it; one that none holds was never given.
+fn stored(expected: Option<Revision>) -> Option<i64> {
+    expected.map(|revision| i64::try_from(revision.number()).unwrap_or(-1))
+}
+
+impl<'g> Element<'g> {
+    fn of_jobs(creator: Uuid) -> Self {
+        Self {
+            creator,
+            profile: None,
+            conversation: None,
+            jobs: Vec::new(),
+        }
+    }
+
+    fn of_creator(row: &'g CreatorRow, expected: Option<Revision>) -> Self {
+        Self {
+            profile: Some(CreatorElement {
+                expected: stored(expected),
+                account: row.account,
+                profile: &row.profile,
+            }),
+            ..Self::of_jobs(row.creator)
+        }
+    }
+
+    fn of_conversation(rows: &'g ConversationRows, expected: Option<Revision>) -> Self {
+        let row = &rows.conversation;
+        Self {
+            conversation: Some(ConversationElement {
+                fan: row.fan,
+                expected: stored(expected),
+                wake_at: row.wake_at,
+                state: &row.state,
+                known: rows.fan.as_ref().map(known),
+                messages: rows.messages.iter().map(message).collect(),
+                contents: rows
+                    .contents
+                    .iter()
+                    .map(|(id, row)| content(*id, row))
+                    .collect(),
+                decisions: rows
+                    .decisions
+                    .iter()
+                    .map(|(id, row)| decision(*id, row))
+                    .collect(),
+                deletions: rows
+                    .deletions
+                    .iter()
+                    .map(|(id, at)| DeletionElement {
+                        id: *id,
+                        deleted_at: *at,
+                    })
+                    .collect(),
+            }),
+            ..Self::of_jobs(row.creator)
+        }
+    }
+
+    fn push(&mut self, job: &'g JobRow) {
+        let element = JobElement {
+            lane: job.lane,
+            key: text::encode(&job.key),
+            kind: &job.kind,
+            priority: job.priority,
+            due: job.due,
+        };
+        match self.jobs.last_mut() {
+            Some(last) if last.creator == job.creator => last.jobs.push(element),
+            _ => self.jobs.push(JobsElement {
+                creator: job.creator,
+                jobs: vec![element],
+            }),
+        }
+    }
+}
+
+fn known(row: &FanRow) -> KnownElement<'_> {
+    KnownElement {
+        handle: row.handle.as_deref().map(text::encode),
+        display_name: row.display_name.as_deref().map(text::encode),
+        nickname: row.nickname.as_deref().map(text::encode),
+    }
+}
+
+fn message(row: &MessageRow) -> MessageElement<'_> {
+    MessageElement {
+        sent_at: row.sent_at,
+        stored_at: row.stored_at,
+        author: &row.author,
+        kind: text::encode(&row.kind),
+        turn: row.turn,
+        deleted_at: row.deleted_at,
+        content: content(row.id, &row.content),
+        outcome: row.decision.as_ref().map(|row| &*row.outcome),
+        decision: row.decision.as_ref().map(|row| row.detail.as_str()),
+        decided_at: row.decision.as_ref().map(|row| row.decided_at),
+    }
+}
+
+fn content(id: Uuid, row: &ContentRow) -> ContentElement<'_> {
+    ContentElement {
+        id,
+        text: row.text.as_deref().map(text::encode),
+        media: row.media.as_deref(),
+        has_media: row.has_media,
+        price_cents: row.price_cents,
+        fetched: row.fetched,
+        tokenizer: row.tokenizer,
+        tokens: row.tokens,
+    }
+}
+
+fn decision(id: Uuid, row: &DecisionRow) -> DecisionElement<'_> {
+    DecisionElement {
+        id,
+        outcome: &row.outcome,
+        decision: &row.detail,
+        decided_at: row.decided_at,
+    }
+}

@@ -1,0 +1,239 @@
+//! Opening: connect, check the server and the role, migrate, start the tasks.
+
+use std::sync::Arc;
+
+use sqlx::migrate::AppliedMigration;
+use sqlx::postgres::{PgConnection, PgPoolOptions};
+use sqlx::{Connection as _, Row as _};
+
+use super::fault::{Cause, Fault};
+use super::options::{Migrations, PostgresBuilder, WakeUps};
+use super::sql::{Database, Pooler};
+use super::{Inner, OpenError, PostgresBackend, intake, queue, wake};
+use crate::migration::{Migration, Mismatch, pending};
+
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "tables",
+        sql: include_str!("migrations/0001_tables.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "queue",
+        sql: include_str!("migrations/0002_queue.sql"),
+    },
+    Migration {
+        version: 3,
+        name: "leases and secrets",
+        sql: include_str!("migrations/0003_leases_and_secrets.sql"),
+    },
+    Migration {
+        version: 4,
+        name: "store",
+        sql: include_str!("migrations/0004_store.sql"),
+    },
+];
+
+/// Postgres 14, as `server_version_num` writes it.
+const OLDEST_SERVER: i32 = 140_000;
+
+pub(super) async fn open(options: PostgresBuilder) -> Result<PostgresBackend, OpenError> {
+    let connection_options = options.connection()?;
+    let pool = PgPoolOptions::new()
+        .max_connections(options.max_connections)
+        .acquire_timeout(options.acquire_timeout)
+        .test_before_acquire(false)
+        .connect_lazy_with(connection_options.clone());
+    // Not from the pool, which would try again until its time is over, and say no more than that.
+    let mut connection = PgConnection::connect_with(&connection_options).await?;
+    check_server(&mut connection).await?;
+    let role = check_role(&mut connection).await?;
+    migrate(&mut connection, options.migrations, &role).await?;
+    check_rights(&mut connection, role).await?;
+    // Whatever that says, the pool has connections of its own.
+    drop(connection.close().await);
+
+    let options = Arc::new(options);
+    let database = Database {
+        pool,
+        pooler: options.pooler,
+    };
+    let shared = Arc::new(wake::Shared::default());
+    let notifier = wake::notify(&database, &shared, options.notify_interval);
+    let listener = match (options.wake_ups, options.pooler) {
+        (WakeUps::Listen, Pooler::None) => Some(wake::listen(connection_options, &shared)),
+        _ => None,
+    };
+    tracing::debug!("the database is open");
+    Ok(PostgresBackend::new(Inner {
+        intakes: intake::intakes(&database, &options, &shared),
+        completions: queue::completions(&database, &options, &shared),
+        database,
+        options,
+        shared,
+        tasks: [Some(notifier), listener].into_iter().flatten().collect(),
+    }))
+}
+
+async fn check_server(connection: &mut PgConnection) -> Result<(), OpenError> {
+    let row = sqlx::query("SELECT current_setting('server_version_num')::integer")
+        .persistent(false)
+        .fetch_one(connection)
+        .await?;
+    let version: i32 = row.try_get(0)?;
+    if version < OLDEST_SERVER {
+        return Err(OpenError::OldServer {
+            major: u32::try_from(version / 10_000).unwrap_or(0),
+        });
+    }
+    Ok(())
+}
+
+/// Refuses a role for which row level security does not hold; answers with its name.
+async fn check_role(connection: &mut PgConnection) -> Result<String, OpenError> {
+    let row = sqlx::query(
+        "SELECT rolname::text, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user",
+    )
+    .persistent(false)
+    .fetch_one(connection)
+    .await?;
+    let role = row.try_get(0)?;
+    let why = match (row.try_get(1)?, row.try_get(2)?) {
+        (true, _) => "is a superuser",
+        (false, true) => "has BYPASSRLS",
+        (false, false) => return Ok(role),
+    };
+    Err(OpenError::UnsealedRole { role, why })
+}
+
+/// Brings the schema up to date, all steps in one transaction under a lock, so that of several that start at
+/// once one migrates and the others find nothing to do.
+async fn migrate(
+    connection: &mut PgConnection,
+    mode: Migrations,
+    role: &str,
+) -> Result<(), OpenError> {
+    let missing = |what: &str| OpenError::MissingRight {
+        role: role.to_owned(),
+        what: what.to_owned(),
+    };
+    let mut transaction = connection.begin().await?;
+    sqlx::raw_sql("SELECT pg_advisory_xact_lock(1182155380, 0)")
+        .execute(&mut *transaction)
+        .await?;
+    let applied = applied(&mut transaction)
+        .await
+        .map_err(|fault| match fault.cause() {
+            Cause::MissingRight => missing("use the schema fanvue_bot"),
+            _ => fault.into(),
+        })?;
+    let steps =
+        pending(MIGRATIONS, applied.as_deref().unwrap_or_default()).map_err(|mismatch| {
+            match mismatch {
+                Mismatch::Newer { found, known } => OpenError::Newer { found, known },
+                Mismatch::Altered { version } => OpenError::Altered { version },
+            }
+        })?;
+    if steps.is_empty() {
+        return Ok(());
+    }
+    if mode == Migrations::Expect {
+        let found = applied.into_iter().flatten().map(|step| step.version).max();
+        return Err(OpenError::Pending {
+            found: found.unwrap_or(0),
+            known: MIGRATIONS.last().map_or(0, |step| step.version),
+        });
+    }
+    let result = async {
+        if applied.is_none() {
+            sqlx::raw_sql(CREATE).execute(&mut *transaction).await?;
+        }
+        for step in steps {
+            tracing::info!(version = step.version, name = %step.description, "migrating the database");
+            sqlx::raw_sql(step.sql.clone())
+                .execute(&mut *transaction)
+                .await?;
+            sqlx::query(
+                "INSERT INTO fanvue_bot.migrations (version, description, checksum) VALUES ($1, $2, $3)",
+            )
+            .persistent(false)
+            .bind(step.version)
+            .bind(&*step.description)
+            .bind(&*step.checksum)
+            .execute(&mut *transaction)
+            .await?;
+        }
+        transaction.commit().await
+    };
+    result.await.map_err(|error| {
+        let fault = Fault::from(error);
+        match fault.cause() {
+            Cause::MissingRight => missing("create the schema fanvue_bot and its tables"),
+            _ => fault.into(),
+        }
+    })
+}
+
+/// `IF NOT EXISTS`, because the role script may have made it, for a role that may not create one.
+const CREATE: &str = "\
+    DO $$ BEGIN \
+        IF to_regnamespace('fanvue_bot') IS NULL THEN CREATE SCHEMA fanvue_bot; END IF; \
+    END $$; \
+    CREATE TABLE fanvue_bot.migrations (\
+        version bigint PRIMARY KEY, \
+        description text NOT NULL, \
+        checksum bytea NOT NULL, \
+        applied_at timestamptz NOT NULL DEFAULT now())";
+
+/// The steps that are done; `None` if there is no place yet where they are noted.
+async fn applied(connection: &mut PgConnection) -> Result<Option<Vec<AppliedMigration>>, Fault> {
+    let row = sqlx::query("SELECT to_regclass('fanvue_bot.migrations') IS NOT NULL")
+        .persistent(false)
+        .fetch_one(&mut *connection)
+        .await?;
+    if !row.try_get::<bool, _>(0)? {
+        return Ok(None);
+    }
+    let rows = sqlx::query("SELECT version, checksum FROM fanvue_bot.migrations ORDER BY version")
+        .persistent(false)
+        .fetch_all(connection)
+        .await?;
+    let steps = rows.iter().map(|row| {
+        Ok(AppliedMigration {
+            version: row.try_get(0)?,
+            checksum: row.try_get::<Vec<u8>, _>(1)?.into(),
+        })
+    });
+    Ok(Some(steps.collect::<Result<_, sqlx::Error>>()?))
+}
+
+/// Refuses a role that could not work, before anything is accepted that it could not store.
+async fn check_rights(connection: &mut PgConnection, role: String) -> Result<(), OpenError> {
+    let rows = sqlx::query(
+        "SELECT c.relname::text FROM pg_class AS c \
+         WHERE c.relnamespace = 'fanvue_bot'::regnamespace AND c.relkind IN ('r', 'S') \
+         AND c.relname <> 'migrations' AND NOT CASE c.relkind \
+             WHEN 'S' THEN has_sequence_privilege(c.oid, 'USAGE') \
+             ELSE has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT') \
+                 AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE') END \
+         UNION ALL \
+         SELECT p.proname::text FROM pg_proc AS p \
+         WHERE p.pronamespace = 'fanvue_bot'::regnamespace \
+         AND NOT has_function_privilege(p.oid, 'EXECUTE') ORDER BY 1",
+    )
+    .persistent(false)
+    .fetch_all(connection)
+    .await?;
+    let names = rows
+        .iter()
+        .map(|row| row.try_get(0))
+        .collect::<Result<Vec<String>, _>>()?;
+    if names.is_empty() {
+        return Ok(());
+    }
+    Err(OpenError::MissingRight {
+        role,
+        what: format!("use {} of the schema fanvue_bot", names.join(", ")),
+    })
+}

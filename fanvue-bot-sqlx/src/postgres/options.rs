@@ -1,0 +1,212 @@
+//! Settings of a database.
+
+use std::fmt;
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fanvue_bot_core::time::{Clock, SystemClock};
+use sqlx::ConnectOptions as _;
+use sqlx::postgres::PgConnectOptions;
+
+use super::{OpenError, Pooler, PostgresBackend, open};
+use crate::settings::QueueSettings;
+
+/// What to do about a schema that is not up to date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Migrations {
+    /// Bring it up to date. Of several processes that start at once one does so, and the others wait for it.
+    #[default]
+    Run,
+    /// Refuse to open. For a role that owns no table; somebody else migrates before.
+    Expect,
+}
+
+/// Whose clock decides when a lease lapses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum LeaseClock {
+    /// The database server's: it is the same for all hosts.
+    #[default]
+    Server,
+    /// The `now` that callers pass. For tests and simulations in virtual time.
+    Caller,
+}
+
+/// How a process hears of jobs that others enqueue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum WakeUps {
+    /// By LISTEN on a connection of its own, and by polling. Behind a [`Pooler::Transaction`] by polling only.
+    #[default]
+    Listen,
+    /// By polling only.
+    Poll,
+}
+
+/// How to open a database. Every default is a setting.
+#[derive(Clone)]
+#[must_use = "nothing is opened before `open` is called"]
+pub struct PostgresBuilder {
+    address: String,
+    pub(super) max_connections: u32,
+    pub(super) acquire_timeout: Duration,
+    pub(super) pooler: Pooler,
+    pub(super) wake_ups: WakeUps,
+    pub(super) notify_interval: Duration,
+    pub(super) migrations: Migrations,
+    pub(super) lease_clock: LeaseClock,
+    pub(super) max_group: usize,
+    pub(super) queue: QueueSettings,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl PostgresBuilder {
+    pub(super) fn new(address: String) -> Self {
+        Self {
+            address,
+            max_connections: 10,
+            acquire_timeout: Duration::from_secs(5),
+            pooler: Pooler::None,
+            wake_ups: WakeUps::Listen,
+            notify_interval: Duration::from_millis(15),
+            migrations: Migrations::Run,
+            lease_clock: LeaseClock::Server,
+            max_group: 256,
+            queue: QueueSettings::default(),
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// At most this many connections, besides the one that listens. Default: 10.
+    pub const fn max_connections(mut self, connections: u32) -> Self {
+        self.max_connections = connections;
+        self
+    }
+
+    /// How long an operation waits for a connection. Default: 5 s.
+    pub const fn acquire_timeout(mut self, timeout: Duration) -> Self {
+        self.acquire_timeout = timeout;
+        self
+    }
+
+    /// What stands between this process and the server. Default: [`Pooler::None`].
+    pub const fn pooler(mut self, pooler: Pooler) -> Self {
+        self.pooler = pooler;
+        self
+    }
+
+    /// How this process hears of jobs that others enqueue. Default: [`WakeUps::Listen`].
+    pub const fn wake_ups(mut self, wake_ups: WakeUps) -> Self {
+        self.wake_ups = wake_ups;
+        self
+    }
+
+    /// At most one NOTIFY in this time; the first is sent at once. Default: 15 ms.
+    pub const fn notify_interval(mut self, interval: Duration) -> Self {
+        self.notify_interval = interval;
+        self
+    }
+
+    /// What to do about a schema that is not up to date. Default: [`Migrations::Run`].
+    pub const fn migrations(mut self, migrations: Migrations) -> Self {
+        self.migrations = migrations;
+        self
+    }
+
+    /// Whose clock decides when a lease lapses. Default: [`LeaseClock::Server`].
+    pub const fn lease_clock(mut self, clock: LeaseClock) -> Self {
+        self.lease_clock = clock;
+        self
+    }
+
+    /// At most this many operations in one transaction. Default: 256.
+    pub const fn max_group(mut self, operations: usize) -> Self {
+        self.max_group = operations;
+        self
+    }
+
+    /// How long an idempotency key stays taken after its job ended. Default: 1 day.
+    pub const fn idempotency_retention(mut self, retention: Duration) -> Self {
+        self.queue.idempotency_retention = retention;
+        self
+    }
+
+    /// At most this many jobs of one lane in one claim. Default: 100.
+    pub const fn lane_cap(mut self, jobs: usize) -> Self {
+        self.queue.lane_cap = jobs;
+        self
+    }
+
+    /// All settings of the queue at once.
+    pub const fn queue(mut self, settings: QueueSettings) -> Self {
+        self.queue = settings;
+        self
+    }
+
+    /// Where the time in the ids of new jobs comes from. Default: the system's clock.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Connects, checks the server and the role, and brings the schema up to date.
+    ///
+    /// The back end works on tasks of the current tokio runtime and lives as long as that runtime.
+    ///
+    /// # Errors
+    /// As [`OpenError`] says; the data is as it was then.
+    pub async fn open(self) -> Result<PostgresBackend, OpenError> {
+        self.validate()?;
+        open::open(self).await
+    }
+
+    fn validate(&self) -> Result<(), OpenError> {
+        let fault = |setting, reason| Err(OpenError::Setting { setting, reason });
+        if self.max_connections == 0 {
+            return fault("max_connections", "must be at least 1");
+        }
+        if self.max_group == 0 {
+            return fault("max_group", "must be at least 1");
+        }
+        if self.queue.lane_cap == 0 {
+            return fault("lane_cap", "must be at least 1, or no job is ever claimed");
+        }
+        if self.queue.poll_interval.is_zero() {
+            return fault("poll_interval", "must be more than 0");
+        }
+        Ok(())
+    }
+
+    pub(super) fn connection(&self) -> Result<PgConnectOptions, OpenError> {
+        // What the parser says may quote the address, and with it a password.
+        let options = PgConnectOptions::from_str(&self.address).map_err(|_| OpenError::Address)?;
+        let options = match options.get_application_name() {
+            Some(_) => options,
+            None => options.application_name("fanvue-bot"),
+        };
+        let options = match self.pooler {
+            Pooler::None => options,
+            // Poolers refuse parameters of a connection that they do not know.
+            Pooler::Transaction => options.statement_cache_capacity(0).extra_float_digits(None),
+        };
+        Ok(options.disable_statement_logging())
+    }
+}
+
+impl fmt::Debug for PostgresBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresBuilder")
+            .field("max_connections", &self.max_connections)
+            .field("acquire_timeout", &self.acquire_timeout)
+            .field("pooler", &self.pooler)
+            .field("wake_ups", &self.wake_ups)
+            .field("notify_interval", &self.notify_interval)
+            .field("migrations", &self.migrations)
+            .field("lease_clock", &self.lease_clock)
+            .field("max_group", &self.max_group)
+            .field("queue", &self.queue)
+            .finish_non_exhaustive()
+    }
+}

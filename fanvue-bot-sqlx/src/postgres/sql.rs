@@ -1,0 +1,130 @@
+//! Calls of the database's functions, and columns as plain values.
+//!
+//! Every operation is one call of one function: one statement, one transaction. The functions set the tenant, or
+//! say across which tables they reach, before they touch a row; nothing here reads or writes a table by itself.
+
+use std::fmt;
+
+use sqlx::postgres::{PgArguments, PgPool, PgRow};
+use sqlx::{Arguments as _, Decode, Encode, Postgres, Row as _, Type};
+
+use super::fault::Fault;
+use super::text;
+use crate::row::CorruptField;
+
+/// What stands between this process and the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Pooler {
+    /// Nothing, or a pooler in session mode: a connection stays the same. Statements are prepared once.
+    #[default]
+    None,
+    /// A pooler in transaction mode, such as PgBouncer's or Supabase's on port 6543: each transaction may be on
+    /// another connection. Nothing is kept on one, and wake-ups come by polling, since LISTEN needs one that
+    /// stays.
+    Transaction,
+}
+
+/// The connections, and how a statement is run on one.
+#[derive(Debug, Clone)]
+pub(super) struct Database {
+    pub(super) pool: PgPool,
+    pub(super) pooler: Pooler,
+}
+
+impl Database {
+    /// Calls a function and answers with its rows.
+    pub(super) async fn call(
+        &self,
+        sql: &'static str,
+        values: Values,
+    ) -> Result<Vec<PgRow>, Fault> {
+        let query = sqlx::query_with(sql, values.0);
+        match self.pooler {
+            Pooler::None => Ok(query.fetch_all(&self.pool).await?),
+            Pooler::Transaction => {
+                // Describing and running a statement are two exchanges, which only a transaction keeps on one
+                // connection. Unnamed, it leaves nothing behind.
+                let mut transaction = self.pool.begin().await?;
+                let rows = query.persistent(false).fetch_all(&mut *transaction).await?;
+                transaction.commit().await?;
+                Ok(rows)
+            }
+        }
+    }
+}
+
+/// Values to bind, in order.
+#[derive(Default)]
+pub(super) struct Values(PgArguments);
+
+impl Values {
+    pub(super) fn add<'t, T: Encode<'t, Postgres> + Type<Postgres>>(
+        mut self,
+        value: T,
+    ) -> Result<Self, Fault> {
+        self.0.add(value).map_err(sqlx::Error::Encode)?;
+        Ok(self)
+    }
+
+    /// Text that may hold anything.
+    pub(super) fn text(self, value: &str) -> Result<Self, Fault> {
+        self.add(text::encode(value).as_ref())
+    }
+}
+
+impl fmt::Debug for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Values").finish_non_exhaustive()
+    }
+}
+
+/// Reads the columns of rows of one table.
+#[derive(Clone, Copy)]
+pub(super) struct Columns<'r> {
+    row: &'r PgRow,
+    table: &'static str,
+}
+
+impl<'r> Columns<'r> {
+    pub(super) const fn new(row: &'r PgRow, table: &'static str) -> Self {
+        Self { row, table }
+    }
+
+    pub(super) const fn corrupt(
+        &self,
+        field: &'static str,
+        expected: &'static str,
+    ) -> CorruptField {
+        CorruptField::new(self.table, field, expected)
+    }
+
+    pub(super) fn get<T: Decode<'r, Postgres> + Type<Postgres>>(
+        &self,
+        index: usize,
+        field: &'static str,
+    ) -> Result<T, CorruptField> {
+        self.row
+            .try_get(index)
+            .map_err(|_| self.corrupt(field, "of its type"))
+    }
+
+    /// Text that may hold anything.
+    pub(super) fn text(&self, index: usize, field: &'static str) -> Result<String, CorruptField> {
+        text::decode(self.get(index, field)?).ok_or_else(|| self.corrupt(field, "text"))
+    }
+
+    pub(super) fn text_or_null(
+        &self,
+        index: usize,
+        field: &'static str,
+    ) -> Result<Option<String>, CorruptField> {
+        match self.get::<Option<String>>(index, field)? {
+            None => Ok(None),
+            Some(stored) => match text::decode(stored) {
+                Some(text) => Ok(Some(text)),
+                None => Err(self.corrupt(field, "text")),
+            },
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! The store: each read is one call of a function, writes are intakes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use fanvue_bot_core::conversation::Conversation;
+use fanvue_bot_core::creator::Creator;
+use fanvue_bot_core::fan::FanProfile;
+use fanvue_bot_core::id::{AccountId, ConversationId, CreatorId, FanId, MessageId};
+use fanvue_bot_core::message::Message;
+use fanvue_bot_core::page::{Page, PageRequest};
+use fanvue_bot_core::revision::{Revision, Versioned};
+use fanvue_bot_core::store::{Change, Due, HolderId, Lease, LeaseName, Store, StoreError};
+use fanvue_bot_core::time::Timestamp;
+use sqlx::postgres::PgRow;
+
+use super::PostgresBackend;
+use super::claim::lease_micros;
+use super::fault::Fault;
+use super::sql::{Columns, Values};
+use crate::cursor::{DueCursor, MessageCursor};
+use crate::row::{
+    ContentRow, ConversationRow, CorruptField, CreatorRow, DecisionRow, FanRow, MessageRow,
+};
+
+const CREATOR: &str =
+    "SELECT creator_id, account_id, revision, profile FROM fanvue_bot.creator($1)";
+
+const CREATOR_BY_ACCOUNT: &str =
+    "SELECT creator_id, account_id, revision, profile FROM fanvue_bot.creator_by_account($1)";
+
+const CONVERSATION: &str = "SELECT revision, state FROM fanvue_bot.conversation($1, $2)";
+
+const FAN: &str = "SELECT handle, display_name, nickname FROM fanvue_bot.fan($1, $2)";
+
+const MESSAGE: &str = "\
+    SELECT id, sent_at, stored_at, author, kind, text, media, has_media, price_cents, fetched, \
+    tokenizer, tokens, turn, outcome, decision, decided_at, deleted_at \
+    FROM fanvue_bot.message($1, $2, $3)";
+
+const MESSAGES: &str = "\
+    SELECT id, sent_at, stored_at, author, kind, text, media, has_media, price_cents, fetched, \
+    tokenizer, tokens, turn, outcome, decision, decided_at, deleted_at \
+    FROM fanvue_bot.messages_after($1, $2, $3, $4, $5)";
+
+const DUE: &str =
+    "SELECT creator_id, fan_id, wake_at FROM fanvue_bot.due_after($1, $2, $3, $4, $5, $6)";
+
+const ACQUIRE: &str = "SELECT fence, until FROM fanvue_bot.acquire_lease($1, $2, $3, $4)";
+
+const RELEASE: &str = "SELECT fanvue_bot.release_lease($1, $2, $3)";
+
+/// The most items of one page, so that no answer takes the memory of a whole list.
+const MOST_ITEMS: usize = 1_000;
+
+#[async_trait]
+impl Store for PostgresBackend {
+    async fn creator(&self, id: CreatorId) -> Result<Option<Versioned<Creator>>, StoreError> {
+        let values = Values::default().add(id.as_uuid())?;
+        one_creator(&self.database().call(CREATOR, values).await?)
+    }
+
+    async fn creator_by_account(
+        &self,
+        account: AccountId,
+    ) -> Result<Option<Versioned<Creator>>, StoreError> {
+        let values = Values::default().add(account.as_uuid())?;
+        one_creator(&self.database().call(CREATOR_BY_ACCOUNT, values).await?)
+    }
+
+    async fn conversation(
+        &self,
+        id: ConversationId,
+    ) -> Result<Option<Versioned<Conversation>>, StoreError> {
+        let rows = self.database().call(CONVERSATION, key(id)?).await?;
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
+        let columns = Columns::new(row, "conversations");
+        let revision = revision(columns, 0)?;
+        let state = ConversationRow::state_into_domain(columns.get(1, "state")?, id)?;
+        Ok(Some(Versioned::new(state, revision)))
+    }
+
+    async fn fan(&self, id: ConversationId) -> Result<Option<FanProfile>, StoreError> {
+        let rows = self.database().call(FAN, key(id)?).await?;
+        match rows.first() {
+            Some(row) => Ok(Some(fan(row, id)?.into_domain())),
+            None => Ok(None),
+        }
+    }
+
+    async fn messages(
+        &self,
+        id: ConversationId,
+        page: &PageRequest,
+    ) -> Result<Page<Message>, StoreError> {
+        let after = match &page.after {
+            Some(cursor) => Some(MessageCursor::decode(cursor, id)?),
+            None => None,
+        };
+        let limit = page.limit.min(MOST_ITEMS);
+        if limit == 0 {
+            return Ok(none_of(page));
+        }
+        let values = key(id)?
+            .add(one_more_than(limit))?
+            .add(after.map(|after| after.sent_at))?
+            .add(after.map(|after| after.id))?;
+        let rows = self.database().call(MESSAGES, values).await?;
+        let items = rows
+            .iter()
+            .take(limit)
+            .map(|row| Ok(message(row, id)?.into_domain(id)?))
+            .collect::<Result<Vec<Message>, StoreError>>()?;
+        let next = match items.last() {
+            Some(last) if rows.len() > limit => {
+                let end = MessageCursor {
+                    sent_at: last.sent_at.as_micros(),
+                    id: last.id.as_uuid(),
+                };
+                Some(end.encode(id))
+            }
+            _ => None,
+        };
+        Ok(Page { items, next })
+    }
+
+    async fn message(
+        &self,
+        id: ConversationId,
+        message_id: MessageId,
+    ) -> Result<Option<Message>, StoreError> {
+        let values = key(id)?.add(message_id.as_uuid())?;
+        let rows = self.database().call(MESSAGE, values).await?;
+        match rows.first() {
+            Some(row) => Ok(Some(message(row, id)?.into_domain(id)?)),
+            None => Ok(None),
+        }
+    }
+
+    async fn due(
+        &self,
+        of: Option<CreatorId>,
+        until: Timestamp,
+        page: &PageRequest,
+    ) -> Result<Page<Due>, StoreError> {
+        let after = match &page.after {
+            Some(cursor) => Some(DueCursor::decode(cursor, of)?),
+            None => None,
+        };
+        let limit = page.limit.min(MOST_ITEMS);
+        if limit == 0 {
+            return Ok(none_of(page));
+        }
+        let values = Values::default()
+            .add(of.map(|creator| creator.as_uuid()))?
+            .add(until.as_micros())?
+            .add(one_more_than(limit))?
+            .add(after.map(|after| after.wake_at))?
+            .add(after.map(|after| after.creator))?
+            .add(after.map(|after| after.fan))?;
+        let rows = self.database().call(DUE, values).await?;
+        let items = rows
+            .iter()
+            .take(limit)
+            .map(|row| Ok(due(row)?))
+            .collect::<Result<Vec<Due>, StoreError>>()?;
+        let next = match items.last() {
+            Some(last) if rows.len() > limit => Some(
+                DueCursor {
+                    wake_at: last.wake_at.as_micros(),
+                    creator: last.conversation.creator.as_uuid(),
+                    fan: last.conversation.fan.as_uuid(),
+                }
+                .encode(of),
+            ),
+            _ => None,
+        };
+        Ok(Page { items, next })
+    }
+
+    async fn commit(
+        &self,
+        change: &Change,
+        expected: Option<Revision>,
+    ) -> Result<Revision, StoreError> {
+        self.commit_change(change, expected).await
+    }
+
+    async fn acquire_lease(
+        &self,
+        name: &LeaseName,
+        holder: &HolderId,
+        now: Timestamp,
+        ttl: Duration,
+    ) -> Result<Option<Lease>, StoreError> {
+        let values = Values::default()
+            .text(name.as_str())?
+            .text(holder.as_str())?
+            .add(lease_micros(ttl))?
+            .add(self.lease_now(now, ttl))?;
+        let rows = self.database().call(ACQUIRE, values).await?;
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
+        let columns = Columns::new(row, "leases");
+        let fence: i64 = columns.get(0, "fence")?;
+        Ok(Some(Lease {
+            name: name.clone(),
+            holder: holder.clone(),
+            fence: u64::try_from(fence).map_err(|_| columns.corrupt("fence", "a fence"))?,
+            until: Timestamp::from_micros(columns.get(1, "until")?),
+        }))
+    }
+
+    async fn release_lease(&self, lease: Lease) -> Result<(), StoreError> {
+        // A fence that no column holds was never granted here.
+        if let Ok(fence) = i64::try_from(lease.fence) {
+            let values = Values::default()
+                .text(lease.name.as_str())?
+                .text(lease.holder.as_str())?
+                .add(fence)?;
+            self.database().call(RELEASE, values).await?;
+        }
+        Ok(())
+    }
+}
+
+fn key(id: ConversationId) -> Result<Values, Fault> {
+    Values::default()
+        .add(id.creator.as_uuid())?
+        .add(id.fan.as_uuid())
+}
+
+/// A page of nothing, which leaves its reader where they are.
+fn none_of<T>(page: &PageRequest) -> Page<T> {
+    Page {
+        items: Vec::new(),
+        next: page.after.clone(),
+    }
+}
+
+/// How many rows to read for a page of `limit`: one more tells whether there are more.
+fn one_more_than(limit: usize) -> i64 {
+    i64::try_from(limit).map_or(i64::MAX, |limit| limit.saturating_add(1))
+}
+
+pub(super) fn revision(columns: Columns<'_>, index: usize) -> Result<Revision, CorruptField> {
+    let number: i64 = columns.get(index, "revision")?;
+    u64::try_from(number)
+        .map(Revision::new)
+        .map_err(|_| columns.corrupt("revision", "a revision"))
+}
+
+fn one_creator(rows: &[PgRow]) -> Result<Option<Versioned<Creator>>, StoreError> {
+    let Some(row) = rows.first() else {
+        return Ok(None);
+    };
+    let columns = Columns::new(row, "creators");
+    let creator = CreatorRow {
+        creator: columns.get(0, "creator_id")?,
+        account: columns.get(1, "account_id")?,
+        profile: columns.get(3, "profile")?,
+    };
+    let revision = revision(columns, 2)?;
+    Ok(Some(Versioned::new(creator.into_domain()?, revision)))
+}
+
+fn fan(row: &PgRow, of: ConversationId) -> Result<FanRow, CorruptField> {
+    let columns = Columns::new(row, "fans");
+    let name = |index, field| {
+        let text = columns.text_or_null(index, field)?;
+        Ok::<_, CorruptField>(text.map(Arc::from))
+    };
+    Ok(FanRow {
+        creator: of.creator.as_uuid(),
+        fan: of.fan.as_uuid(),
+        handle: name(0, "handle")?,
+        display_name: name(1, "display_name")?,
+        nickname: name(2, "nickname")?,
+    })
+}
+
+fn due(row: &PgRow) -> Result<Due, CorruptField> {
+    let columns = Columns::new(row, "conversations");
+    Ok(Due {
+        conversation: ConversationId::new(
+            CreatorId::from_uuid(columns.get(0, "creator_id")?),
+            FanId::from_uuid(columns.get(1, "fan_id")?),
+        ),
+        wake_at: Timestamp::from_micros(columns.get(2, "wake_at")?),
+    })
+}
+
+fn message(row: &PgRow, of: ConversationId) -> Result<MessageRow, CorruptField> {
+    let columns = Columns::new(row, "messages");
+    let decision = match (
+        columns.get::<Option<String>>(13, "outcome")?,
+        columns.get(14, "decision")?,
+        columns.get(15, "decided_at")?,
+    ) {
+        (Some(outcome), Some(detail), Some(decided_at)) => Some(DecisionRow {
+            outcome: outcome.into(),
+            detail,
+            decided_at,
+        }),
+        (None, None, None) => None,
+        _ => return Err(columns.corrupt("decision", "whole")),
+    };
+    Ok(MessageRow {
+        creator: of.creator.as_uuid(),
+        fan: of.fan.as_uuid(),
+        id: columns.get(0, "id")?,
+        sent_at: columns.get(1, "sent_at")?,
+        stored_at: columns.get(2, "stored_at")?,
+        author: columns.get::<String>(3, "author")?.into(),
+        kind: columns.text(4, "kind")?,
+        content: ContentRow {
+            text: columns.text_or_null(5, "text")?.map(Arc::from),
+            media: columns.get(6, "media")?,
+            has_media: columns.get(7, "has_media")?,
+            price_cents: columns.get(8, "price_cents")?,
+            fetched: columns.get(9, "fetched")?,
+            tokenizer: columns.get(10, "tokenizer")?,
+            tokens: columns.get(11, "tokens")?,
+        },
+        turn: columns.get(12, "turn")?,
+        decision,
+        deleted_at: columns.get(16, "deleted_at")?,
+    })
+}

@@ -1,0 +1,8 @@
+//! The Postgres back end through its public API, on a real server.
+
+use fanvue_bot_sqlx::PostgresBackend;
+
+mod conformance;
+mod opening;
+mod sealed;
+mod server;
