@@ -15,7 +15,7 @@ use crate::message::{Author, Content, Message, MessageType};
 use crate::prompt::TokenCounter;
 use crate::store::{ContentUpdate, ConversationChange};
 use crate::time::Timestamp;
-use crate::webhook::event::MessageEvent;
+use crate::webhook::event::{MessageEvent, Sender};
 
 /// A message that has come in, from a webhook or from reading the chat.
 #[derive(Debug, Clone)]
@@ -87,6 +87,8 @@ pub(crate) struct Batch<'a> {
     pub(crate) effect: Option<flow::Effect>,
     /// Whether there is anything to commit.
     pub(crate) changed: bool,
+    /// Whether a reply of ours is known to have gone out in one of the steps.
+    pub(crate) replied: bool,
     context: Context<'a>,
     counter: &'a dyn TokenCounter,
 }
@@ -101,6 +103,7 @@ impl<'a> Batch<'a> {
             change: ConversationChange::new(conversation),
             effect: None,
             changed: false,
+            replied: false,
             context,
             counter,
         }
@@ -177,12 +180,19 @@ impl<'a> Batch<'a> {
         });
     }
 
-    /// A message was deleted; one that has not come in yet leaves a mark, so that it does not when it does.
-    pub(crate) fn delete(&mut self, id: MessageId, known: Option<&Message>) {
+    /// A message was deleted. A fan's that has not come in yet leaves a mark, so that it does not when it
+    /// does; one in the creator's name may be ours, whose row comes with the outcome of its send.
+    pub(crate) fn delete(
+        &mut self,
+        id: MessageId,
+        sender: Option<Sender>,
+        known: Option<&Message>,
+    ) {
         let now = self.context.now;
         match known {
             Some(known) if known.deleted_at.is_some() => return,
             Some(_) => self.change.deletions.push((id, now)),
+            None if sender != Some(Sender::Fan) => return self.step(Input::Deleted { id }),
             None => {
                 let mark = self.message(id, Author::Fan, Content::default(), now);
                 self.change.messages.push(Message {
@@ -239,6 +249,7 @@ impl<'a> Batch<'a> {
             let mut message = self.message(sent.message, Author::Bot, content, sent.sent_at);
             message.turn = Some(sent.turn);
             self.change.messages.push(message);
+            self.replied = true;
         }
         for human in transition.by_human {
             // The rest of what it says, such as media, is learned when the chat is read next.

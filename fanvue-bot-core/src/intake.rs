@@ -18,6 +18,7 @@ use crate::retry::Retry;
 use crate::revision::{Revision, Versioned};
 use crate::store::StoreError;
 use crate::time::{Clock, SystemClock, Timestamp};
+use crate::webhook::event::Sender;
 use crate::webhook::{Event, EventKind};
 
 /// A conversation that many write to at once is tried this often before the sender is asked to come back.
@@ -155,9 +156,10 @@ impl Intake {
                 &message.fan,
                 Received::Message(Arrival::from_creator(message, event.at)),
             ),
-            EventKind::MessageDeleted(message) => {
-                (&message.fan, Received::Deleted(message.message))
-            }
+            EventKind::MessageDeleted(message) => (
+                &message.fan,
+                Received::Deleted(message.message, message.sender),
+            ),
             _ => return Ok(Accepted::Ignored),
         };
         let Some(creator) = self
@@ -207,7 +209,9 @@ impl Intake {
         let mut batch = Batch::new(conversation, context, &*self.counter);
         match received {
             Received::Message(arrival) => batch.arrive(arrival, known.as_ref()),
-            Received::Deleted(message) => batch.delete(*message, known.as_ref()),
+            Received::Deleted(message, sender) => {
+                batch.delete(*message, *sender, known.as_ref());
+            }
         }
         batch.meet(fan);
         let wake = wake_up(&batch.change.conversation, received);
@@ -260,7 +264,7 @@ fn wake_up(conversation: &Conversation, cause: &Received) -> Option<NewJob> {
     // A message and its deletion are two causes: the first wake-up may be long over.
     let key = match cause {
         Received::Message(arrival) => format!("in/{}", arrival.id),
-        Received::Deleted(message) => format!("deleted/{message}"),
+        Received::Deleted(message, _) => format!("deleted/{message}"),
     };
     Some(NewJob::wake(conversation.id, due, IdempotencyKey::new(key)))
 }
@@ -268,14 +272,14 @@ fn wake_up(conversation: &Conversation, cause: &Received) -> Option<NewJob> {
 #[derive(Debug)]
 enum Received {
     Message(Arrival),
-    Deleted(MessageId),
+    Deleted(MessageId, Option<Sender>),
 }
 
 impl Received {
     const fn id(&self) -> MessageId {
         match self {
             Self::Message(arrival) => arrival.id,
-            Self::Deleted(id) => *id,
+            Self::Deleted(id, _) => *id,
         }
     }
 }

@@ -130,9 +130,6 @@ impl Engine {
         id: ConversationId,
         draft: DraftId,
     ) -> Result<Performed, Failure> {
-        // First, so that what the fan writes after this look stays unread, and is found even if its
-        // webhook is lost.
-        self.mark_read(creator, id).await;
         let read_at = self.now();
         let listed = self.list(creator, id, Until::Count(LOOK)).await?;
         let newest = listed.iter().filter_map(|message| message.sent_at).max();

@@ -45,6 +45,7 @@ use crate::revision::Versioned;
 use crate::store::StoreError;
 use crate::time::{Clock, Timestamp};
 use crate::webhook::Event;
+use crate::webhook::event::Sender;
 
 /// A conversation that many write to at once is tried this often before its job is handed back.
 const COMMIT_TRIES: usize = 64;
@@ -269,6 +270,9 @@ impl Engine {
             if let Some(failure) = performed.failure.take() {
                 return Err(failure);
             }
+            if stepped.replied {
+                self.mark_read(&stepped.creator, id).await;
+            }
             let Some(effect) = stepped.effect else {
                 return Ok(stepped.conversation.wake_at());
             };
@@ -319,7 +323,7 @@ impl Engine {
         }
         if let Some(deleted) = performed.deleted {
             let known = self.backend().store().message(id, deleted).await?;
-            batch.delete(deleted, known.as_ref());
+            batch.delete(deleted, Some(Sender::Fan), known.as_ref());
         }
         if let Some(cut) = performed.cut
             && batch.change.conversation.history_from != cut.0
@@ -333,7 +337,7 @@ impl Engine {
                 .is_some_and(|until| context.now > until);
             batch.step(if outdated { Input::Wake } else { input.clone() });
         }
-        let effect = batch.effect.take();
+        let (effect, replied) = (batch.effect.take(), batch.replied);
         let conversation = batch.change.conversation.clone();
         if batch.changed {
             let jobs: Vec<NewJob> = wake
@@ -353,6 +357,7 @@ impl Engine {
             creator,
             conversation,
             effect,
+            replied,
         }))
     }
 
@@ -421,6 +426,7 @@ struct Stepped {
     creator: Creator,
     conversation: Conversation,
     effect: Option<Effect>,
+    replied: bool,
 }
 
 /// Calls Fanvue with the creator's credential; on a 401 renews it and calls once more.

@@ -112,6 +112,11 @@ impl Step<'_> {
     }
 
     pub(super) fn deleted(&mut self, id: MessageId) {
+        for message in &mut self.next.unattributed {
+            if message.id == id {
+                message.text = None;
+            }
+        }
         let sending = match &mut self.next.turn {
             Some(Turn {
                 phase: Phase::Sending { intent, .. } | Phase::Reconciling { intent, .. },

@@ -148,7 +148,7 @@ pub enum Input {
         /// Its words, if known.
         text: Option<Reply>,
     },
-    /// The fan deleted a message.
+    /// A message was deleted.
     Deleted {
         /// Which message.
         id: MessageId,

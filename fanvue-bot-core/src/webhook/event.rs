@@ -7,7 +7,7 @@ mod parse;
 mod presence;
 
 pub use self::key::EventKey;
-pub use self::message::{MessageDeleted, MessageEvent, MessageRead, Reaction};
+pub use self::message::{MessageDeleted, MessageEvent, MessageRead, Reaction, Sender};
 pub use self::money::{Payment, PaymentSource, Reversal, Subscription, SubscriptionChange};
 pub(super) use self::parse::parse;
 pub use self::presence::{FanState, FanStatus, Follow};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use fanvue_bot_core::creator::Creator;
-use fanvue_bot_core::decision::Outcome;
+use fanvue_bot_core::decision::{Outcome, Rule};
 use fanvue_bot_core::id::{AccountId, ConversationId, FanId, MessageId};
 use fanvue_bot_core::message::{Author, Message};
 use fanvue_bot_core::page::PageRequest;
@@ -122,7 +122,10 @@ fn compare(
                     Some(None) => faults.push(format!("a fan's message has no decision: {text:?}")),
                     Some(Some(decision)) => match &decision.outcome {
                         Outcome::Replied { .. } | Outcome::Merged { .. } => {}
-                        Outcome::PausedByHuman { .. } => report.by_human += 1,
+                        Outcome::PausedByHuman { .. }
+                        | Outcome::Blocked {
+                            rule: Rule::BeforeBot,
+                        } => report.by_human += 1,
                         other => {
                             faults.push(format!("a fan's message ends as «{other}»: {text:?}"))
                         }
@@ -182,7 +185,16 @@ fn compare(
         let human_after = seen[place..]
             .iter()
             .any(|later| later.origin == Origin::Human);
-        if matches!(outcome, Some(Outcome::PausedByHuman { .. })) && !human_after {
+        let left_to_human = matches!(
+            outcome,
+            Some(
+                Outcome::PausedByHuman { .. }
+                    | Outcome::Blocked {
+                        rule: Rule::BeforeBot
+                    }
+            )
+        );
+        if left_to_human && !human_after {
             faults.push(format!(
                 "{text} is left to a human, and no human wrote after it"
             ));

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::Day;
 use crate::entropy::SeededEntropy;
-use crate::simulator::world::{FanMessage, NewMessage, World};
+use crate::simulator::world::{FanMessage, NewMessage, Origin, World};
 use crate::world_client::moment;
 
 /// What somebody does by themselves.
@@ -18,6 +18,7 @@ pub(super) enum Action {
     FanWrites,
     FanSendsMedia,
     HumanWrites,
+    HumanDeletes,
 }
 
 /// One thing in the script of the day.
@@ -103,6 +104,15 @@ pub(super) fn script(
                     fan: *fan,
                     action: Action::HumanWrites,
                 });
+                if dice.chance(300) {
+                    at = at + Duration::from_secs(dice.below(90));
+                    scenes.push(Scene {
+                        at,
+                        creator: *creator,
+                        fan: *fan,
+                        action: Action::HumanDeletes,
+                    });
+                }
             }
         }
     }
@@ -116,21 +126,31 @@ pub(super) fn play(world: &Mutex<World>, dice: &Dice, scene: Scene, now: Timesta
     let now = moment(now);
     let mut world = lock(world);
     // Everyone is known and every text is valid; a refusal would show as a missing message.
-    let _written = match scene.action {
-        Action::FanWrites => world.fan_writes(scene.creator, scene.fan, text.as_str(), now),
+    match scene.action {
+        Action::FanWrites => {
+            let _written = world.fan_writes(scene.creator, scene.fan, text.as_str(), now);
+        }
         Action::FanSendsMedia => {
             let media = Uuid::from_u128(u128::from(dice.below(u64::MAX)));
-            world.fan_writes(
-                scene.creator,
-                scene.fan,
-                FanMessage::media(vec![media]),
-                now,
-            )
+            let message = FanMessage::media(vec![media]);
+            let _written = world.fan_writes(scene.creator, scene.fan, message, now);
         }
         Action::HumanWrites => {
-            world.human_writes(scene.creator, scene.fan, NewMessage::text(text), None, now)
+            let message = NewMessage::text(text);
+            let _written = world.human_writes(scene.creator, scene.fan, message, None, now);
         }
-    };
+        Action::HumanDeletes => {
+            let newest = world.chat(scene.creator, scene.fan).and_then(|chat| {
+                let mut messages = chat.messages.iter().rev();
+                messages
+                    .find(|message| message.origin == Origin::Human && message.deleted_at.is_none())
+                    .map(|message| message.uuid)
+            });
+            if let Some(message) = newest {
+                let _deleted = world.delete_message(scene.creator, scene.fan, message, now);
+            }
+        }
+    }
 }
 
 pub(super) fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {

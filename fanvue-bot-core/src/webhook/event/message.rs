@@ -35,6 +35,16 @@ impl MessageEvent {
     }
 }
 
+/// Which side of a chat wrote a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "a chat has two sides")]
+pub enum Sender {
+    /// The fan.
+    Fan,
+    /// The creator, or whoever writes in their name.
+    Creator,
+}
+
 /// A message was taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -43,6 +53,8 @@ pub struct MessageDeleted {
     pub fan: FanProfile,
     /// The message.
     pub message: MessageId,
+    /// Who had written it, if given.
+    pub sender: Option<Sender>,
     /// When; the event's own time when not given.
     pub deleted_at: Option<Timestamp>,
 }

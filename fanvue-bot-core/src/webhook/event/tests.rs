@@ -215,10 +215,11 @@ fn other_chat_events_are_read() {
     let at = time("2026-10-05T09:30:00Z");
     check(
         "creator.message.deleted",
-        r#"{"uuid":"M","deleted_at":"2026-10-05T10:00:00.000Z","creator":{"uuid":"C"},"fan":{"uuid":"F"}}"#,
+        r#"{"uuid":"M","sender":"creator","deleted_at":"2026-10-05T10:00:00.000Z","creator":{"uuid":"C"},"fan":{"uuid":"F"}}"#,
         &EventKind::MessageDeleted(MessageDeleted {
             fan: fan(),
             message: message(),
+            sender: Some(Sender::Creator),
             deleted_at: time("2026-10-05T10:00:00Z"),
         }),
     );

@@ -10,7 +10,7 @@ use crate::money::Cents;
 use crate::time::Timestamp;
 use crate::webhook::event::{
     Event, EventKey, EventKind, FanState, FanStatus, Follow, MessageDeleted, MessageEvent,
-    MessageRead, ParseEventError, Payment, PaymentSource, Reaction, Reversal, Subscription,
+    MessageRead, ParseEventError, Payment, PaymentSource, Reaction, Reversal, Sender, Subscription,
     SubscriptionChange,
 };
 use crate::webhook::wire::{Body, Data, Source, Text};
@@ -62,15 +62,14 @@ fn kind(
         b"creator.message.received" | b"creator.message.sent" => {
             let event = message(source, data, created_at.or(at))?;
             // `sender` says who wrote it; the event's name only where `sender` does not.
-            let by_fan = match data.sender.map(|word| source.bytes(word)).as_deref() {
-                Some(b"fan") => true,
-                Some(b"creator") => false,
-                _ => name == b"creator.message.received",
-            };
-            if by_fan {
-                EventKind::MessageReceived(event)
+            let by_name = if name == b"creator.message.received" {
+                Sender::Fan
             } else {
-                EventKind::MessageSent(event)
+                Sender::Creator
+            };
+            match sender(source, data).unwrap_or(by_name) {
+                Sender::Fan => EventKind::MessageReceived(event),
+                Sender::Creator => EventKind::MessageSent(event),
             }
         }
         b"creator.message.deleted" => EventKind::MessageDeleted(MessageDeleted {
@@ -78,6 +77,7 @@ fn kind(
             message: source
                 .required(data.uuid, "data.uuid")
                 .map(MessageId::from_uuid)?,
+            sender: sender(source, data),
             deleted_at: happened_at.or(at),
         }),
         b"creator.message.read" => EventKind::MessageRead(MessageRead {
@@ -191,4 +191,13 @@ fn payer(source: Source<'_>, data: &Data) -> Option<FanProfile> {
         .fan(&data.purchaser)
         .or_else(|| source.fan(&data.fan))
         .or_else(|| source.fan(&data.money.payer))
+}
+
+/// Who wrote the message that the event is about.
+fn sender(source: Source<'_>, data: &Data) -> Option<Sender> {
+    match source.bytes(data.sender?).as_ref() {
+        b"fan" => Some(Sender::Fan),
+        b"creator" => Some(Sender::Creator),
+        _ => None,
+    }
 }
