@@ -15,6 +15,7 @@ use crate::id::{AccountId, FanId, MediaId, MessageId};
 use crate::message::{Content, MessageType};
 use crate::money::Cents;
 use crate::page::{Page, PageRequest};
+use crate::redact::Length;
 use crate::retry::Retry;
 use crate::secret::Secret;
 use crate::time::Timestamp;
@@ -282,8 +283,8 @@ pub enum MarkAsRead {
     Yes,
 }
 
-/// A message to send.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A message to send. `Debug` shows the length of the words and not the words.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OutgoingMessage {
     /// The words, 1 to 5000 characters; `None` for media only.
@@ -303,6 +304,16 @@ impl OutgoingMessage {
             media: Vec::new(),
             price: None,
         }
+    }
+}
+
+impl fmt::Debug for OutgoingMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutgoingMessage")
+            .field("text", &self.text.as_deref().map(Length))
+            .field("media", &self.media)
+            .field("price", &self.price)
+            .finish()
     }
 }
 

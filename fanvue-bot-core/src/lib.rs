@@ -67,7 +67,7 @@
 //!   ports                  store · queue · llm · client · secret           traits, implemented outside
 //!                            │
 //!   vocabulary             id · money · time · entropy · retry · revision · page · message · creator
-//!                          persona · rate
+//!                          persona · rate · redact
 //!   adapters               memory
 //! ```
 //!
@@ -113,6 +113,7 @@ pub mod persona;
 pub mod prompt;
 pub mod queue;
 pub mod rate;
+pub mod redact;
 pub mod retry;
 pub mod revision;
 pub mod secret;

@@ -1,13 +1,19 @@
 //! Who the bot speaks as: data, written by the operator, never code.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use crate::redact::Length;
 
 /// One version of a creator's persona.
 ///
 /// The prompt renders it to the same bytes for every fan, so that model providers can cache it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+///
+/// `Debug` shows the version and how much there is of the rest: names, biographies and exchanges with fans
+/// are nothing for a log.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Persona {
@@ -71,8 +77,25 @@ impl Persona {
     }
 }
 
-/// One real exchange of the creator with a fan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+impl fmt::Debug for Persona {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Persona")
+            .field("version", &self.version)
+            .field("biography", &Length(&self.biography))
+            .field("voice", &Length(&self.voice))
+            .field("examples", &self.examples.len())
+            .field("dos", &self.dos.len())
+            .field("donts", &self.donts.len())
+            .field("topics", &self.topics.len())
+            .field("language", &self.language)
+            .field("time_zone", &self.time_zone)
+            .field("stages", &self.stages.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// One real exchange of the creator with a fan. `Debug` shows lengths and not words.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(
     clippy::exhaustive_structs,
     reason = "an exchange is exactly this pair"
@@ -82,4 +105,13 @@ pub struct Example {
     pub fan: String,
     /// What the creator answered.
     pub reply: String,
+}
+
+impl fmt::Debug for Example {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Example")
+            .field("fan", &Length(&self.fan))
+            .field("reply", &Length(&self.reply))
+            .finish()
+    }
 }

@@ -1,9 +1,11 @@
 //! Whether the model's text may be sent: checked in code, failing closed.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::conversation::Reply;
 use crate::llm::{Completion, FinishReason};
+use crate::redact::Length;
 
 /// Fanvue's limit on a message's text, in characters.
 pub const LONGEST_TEXT: usize = 5_000;
@@ -38,14 +40,23 @@ pub enum Problem {
     Repetition,
 }
 
-/// What a text is checked against.
-#[derive(Debug, Clone, Copy)]
+/// What a text is checked against. `Debug` shows lengths and not words.
+#[derive(Clone, Copy)]
 #[expect(clippy::exhaustive_structs, reason = "callers build it")]
 pub struct CheckContext<'a> {
     /// The instructions, which must not come back.
     pub instructions: &'a str,
     /// Our last replies to this fan, which must not be repeated.
     pub last_replies: &'a [Arc<str>],
+}
+
+impl fmt::Debug for CheckContext<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CheckContext")
+            .field("instructions", &Length(self.instructions))
+            .field("last_replies", &self.last_replies.len())
+            .finish()
+    }
 }
 
 /// Makes a reply of a completion, or says what is wrong with it.

@@ -15,6 +15,7 @@ mod persona;
 mod text;
 mod tokens;
 
+use std::fmt;
 use std::sync::Arc;
 
 pub use self::history::{HistoryCut, Selected};
@@ -22,10 +23,11 @@ pub use self::persona::RenderedPersona;
 pub use self::tokens::{BytesPerFour, TokenCounter};
 use crate::llm::{CompletionRequest, PromptMessage, Role};
 use crate::message::{Author, Message};
+use crate::redact::Length;
 use crate::time::Timestamp;
 
-/// What is remembered of a fan beyond the history that still fits.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// What is remembered of a fan beyond the history that still fits. `Debug` shows how much and not what.
+#[derive(Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Memory {
     /// What they go by.
@@ -34,6 +36,15 @@ pub struct Memory {
     pub summary: Option<Arc<str>>,
     /// Facts that the fan told, one line each.
     pub facts: Vec<Arc<str>>,
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memory")
+            .field("summary", &self.summary.as_deref().map(Length))
+            .field("facts", &self.facts.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// Everything a prompt depends on.

@@ -1,6 +1,6 @@
 //! A persona as the beginning of every prompt: the same bytes for every fan.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use super::TokenCounter;
@@ -8,8 +8,8 @@ use crate::llm::{PromptMessage, Role};
 use crate::persona::Persona;
 use crate::time::Timestamp;
 
-/// A persona, rendered once for each version.
-#[derive(Debug, Clone)]
+/// A persona, rendered once for each version. `Debug` shows lengths and not words.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct RenderedPersona {
     /// Policy and persona, then the example exchanges.
@@ -81,6 +81,16 @@ impl RenderedPersona {
             jiff::civil::Weekday::Sunday => "Sunday",
         };
         Some(format!("{day} {part}"))
+    }
+}
+
+impl fmt::Debug for RenderedPersona {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RenderedPersona")
+            .field("messages", &self.messages)
+            .field("tokens", &self.tokens)
+            .field("language", &self.language)
+            .finish_non_exhaustive()
     }
 }
 

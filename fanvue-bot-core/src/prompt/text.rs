@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::redact::is_invisible;
+
 /// `text` without what could pose as structure: control, invisible and direction characters are dropped,
 /// and the marks of chat templates (`<|…|>`, `[INST]`, `<<SYS>>`) are broken up. Clean text, which nearly all is,
 /// is shared and not copied.
@@ -94,21 +96,6 @@ fn starts_with_ignoring_case(text: &str, mark: &str) -> bool {
     text.as_bytes()
         .get(..mark.len())
         .is_some_and(|head| head.eq_ignore_ascii_case(mark.as_bytes()))
-}
-
-const fn is_invisible(c: char) -> bool {
-    match c {
-        '\n' | '\t' => false,
-        // The zero-width joiner stays: it holds families and flags of emoji together.
-        '\u{200d}' => false,
-        '\0'..='\u{1f}'
-        | '\u{7f}'..='\u{9f}'
-        | '\u{200b}'..='\u{200f}'
-        | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' => true,
-        _ => false,
-    }
 }
 
 #[cfg(test)]

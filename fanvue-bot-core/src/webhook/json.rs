@@ -21,7 +21,6 @@ type Result<T, E = Malformed> = std::result::Result<T, E>;
 pub(super) const MAX_DEPTH: u32 = 128;
 
 /// A position in a JSON text.
-#[derive(Debug)]
 pub(super) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,

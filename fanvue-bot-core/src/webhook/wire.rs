@@ -4,6 +4,7 @@
 //! occurs twice counts as its last occurrence.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use uuid::Uuid;
 
@@ -291,8 +292,14 @@ fn spans(reader: &mut Reader<'_>) -> Result<Vec<Span>> {
 }
 
 /// What spans point into.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Source<'a>(&'a [u8]);
+
+impl fmt::Debug for Source<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Source({} bytes)", self.0.len())
+    }
+}
 
 impl<'a> Source<'a> {
     pub(super) fn bytes(self, span: Span) -> Cow<'a, [u8]> {

@@ -1,5 +1,7 @@
 //! Events of the chat itself.
 
+use std::fmt;
+
 use crate::id::MessageId;
 use crate::message::{Content, MessageType};
 use crate::time::Timestamp;
@@ -71,8 +73,8 @@ pub struct MessageRead {
     pub read: Option<u64>,
 }
 
-/// A reaction to a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A reaction to a message. `Debug` does not show the emoji.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reaction {
     /// The message, if given.
@@ -81,4 +83,13 @@ pub struct Reaction {
     pub fan: Option<FanProfile>,
     /// The emoji's name or the emoji.
     pub emoji: Option<Box<str>>,
+}
+
+impl fmt::Debug for Reaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reaction")
+            .field("message", &self.message)
+            .field("fan", &self.fan)
+            .finish_non_exhaustive()
+    }
 }
