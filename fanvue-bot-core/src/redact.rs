@@ -78,8 +78,10 @@ impl Sent<'_> {
         match self {
             Self::Secret(secret) => {
                 let secret: Vec<char> = secret.chars().collect();
-                let line: Vec<char> = line.chars().collect();
-                shares_run(&line, &secret, SECRET_RUN, |_| true)
+                [line.to_owned(), unescape(line)].iter().any(|line| {
+                    let line: Vec<char> = line.chars().collect();
+                    shares_run(&line, &secret, SECRET_RUN, |_| true)
+                })
             }
             Self::Words(words) => {
                 let words = plain(words);
@@ -283,12 +285,16 @@ pub(crate) const fn is_invisible(c: char) -> bool {
         | '\u{ad}'
         | '\u{34f}'
         | '\u{180e}'
+        // A letter mark of Arabic, which changes the direction.
+        | '\u{61c}'
         | '\u{200b}'..='\u{200f}'
         | '\u{202a}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}'
         | '\u{feff}'
         // Tags: a second alphabet that nobody sees and models read.
-        | '\u{e0000}'..='\u{e007f}' => true,
+        | '\u{e0000}'..='\u{e007f}'
+        // Variants of Han characters, which can carry hidden bytes behind any character.
+        | '\u{e0100}'..='\u{e01ef}' => true,
         _ => false,
     }
 }
@@ -393,6 +399,7 @@ mod tests {
         check("bad key sk-abcdefghijkl!", &sent, "bad key [secret]!");
         check("bad key sk-abcde***", &sent, LEFT_OUT);
         check("bad key ending in efghijkl", &sent, LEFT_OUT);
+        check("bad key sk%2Dabcdefghijkl", &sent, LEFT_OUT);
         let straddling = format!("{}sk-abcdefghijkl", "x".repeat(MAX_ERROR_TEXT - 3));
         assert!(!error_text(&straddling, &sent).contains("sk-"));
     }

@@ -3,7 +3,6 @@
 use reqwest::Response;
 
 /// How reading a body ended.
-#[derive(Debug)]
 pub(crate) enum Body {
     /// All of it is here.
     Whole(Vec<u8>),

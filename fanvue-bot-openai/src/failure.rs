@@ -1,9 +1,12 @@
 //! What a server says went wrong, whatever shape it says it in.
 
+use std::fmt;
+
 use serde_json::Value;
 
-/// An error as a server told it. Everything is optional: servers agree on nothing here.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
+/// An error as a server told it. Everything is optional: servers agree on nothing here. `Debug` shows no
+/// words, which may quote the prompt.
+#[derive(Default, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
     /// `code` when it is a word; `innererror.code` of Azure is in `inner_code`.
     pub(crate) code: Option<String>,
@@ -19,6 +22,17 @@ pub(crate) struct Failure {
     pub(crate) reset: Option<String>,
     /// OpenRouter names the reasons when its moderation refuses.
     pub(crate) flagged: bool,
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Failure")
+            .field("status", &self.status)
+            .field("message_bytes", &self.message.len())
+            .field("n_ctx", &self.n_ctx)
+            .field("flagged", &self.flagged)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Failure {
@@ -150,6 +164,15 @@ mod tests {
         assert_eq!(failure.code.as_deref(), code, "{body}");
         assert_eq!(failure.status, status, "{body}");
         assert_eq!(failure.message, message, "{body}");
+    }
+
+    #[test]
+    fn debug_shows_no_words() {
+        let body =
+            br#"{"error":{"message":"canary","code":"canary","type":"canary","param":"canary"}}"#;
+        let failure = Failure::in_refusal(body);
+        assert_eq!(failure.message, "canary");
+        assert!(!format!("{failure:?} {failure:#?}").contains("canary"));
     }
 
     #[test]

@@ -47,7 +47,7 @@
 //!   optional.
 //! - **Errors say what mends them**: waiting, money, a smaller prompt, other content, a person, or
 //!   another try. They hold at most 200 characters of the server's words, and neither key nor URL; words
-//!   that quote the prompt are withheld.
+//!   that quote the prompt are left out.
 //! - **A cut text is marked**: its [`FinishReason`](fanvue_bot_core::llm::FinishReason) is `Length`, and
 //!   the caller never sends it. An empty text is an error.
 //! - **The network is kept at arm's length**: https or loopback only, no redirects, no proxy from the
@@ -92,7 +92,6 @@ mod provider;
 mod request;
 mod thoughts;
 mod waits;
-mod words;
 
 pub use crate::config::{ConfigError, ConfigProblem, OpenAiBuilder};
 pub use crate::profile::{

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use fanvue_bot_core::llm::{Completion, CompletionRequest, LlmCapabilities, LlmError, LlmProvider};
+use fanvue_bot_core::redact;
 use fanvue_bot_core::secret::Secret;
 use fanvue_bot_core::time::{Clock as _, SystemClock};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -17,7 +18,7 @@ use crate::endpoint::Endpoint;
 use crate::failure::Failure;
 use crate::learned::{Fix, Learned, Quirks};
 use crate::profile::{Auth, Overflow, Profile};
-use crate::{request, waits, words};
+use crate::{request, waits};
 
 /// Estimates under this are too coarse to accuse a server of dropping text. It is also the smallest
 /// context that is ever learned from an answer.
@@ -258,7 +259,7 @@ impl LlmProvider for OpenAi {
                 continue;
             }
             let wait = waits::asked_for(&headers, failure.reset.as_deref(), SystemClock.now());
-            let words = words::fit(&failure.message, self.api_key.as_ref(), &request.messages);
+            let words = self.shown(&failure.message, request);
             let error = classify::classify(status, &failure, words, wait);
             self.learn(model, &error);
             return Err(error);
@@ -268,6 +269,20 @@ impl LlmProvider for OpenAi {
     fn capabilities(&self) -> LlmCapabilities {
         let learned = self.learned.quirks(&self.model).context_tokens;
         LlmCapabilities::text(learned.unwrap_or(self.context_tokens))
+    }
+}
+
+impl OpenAi {
+    /// The server's words as an error may show them.
+    fn shown(&self, words: &str, request: &CompletionRequest) -> String {
+        let key = self.api_key.as_ref().and_then(Secret::expose_text);
+        let prompt = request.messages.iter();
+        let sent: Vec<redact::Sent<'_>> = key
+            .map(redact::Sent::Secret)
+            .into_iter()
+            .chain(prompt.map(|message| redact::Sent::Words(&message.content)))
+            .collect();
+        redact::error_text(words, &sent)
     }
 }
 

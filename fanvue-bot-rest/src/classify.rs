@@ -1,6 +1,7 @@
 //! From what came over the wire to what a caller does about it.
 
 use fanvue_bot_core::client::ClientError;
+use fanvue_bot_core::redact::Sent;
 use reqwest::StatusCode;
 use serde_json::Value;
 
@@ -34,7 +35,7 @@ pub(crate) struct Judge<'a> {
     pub(crate) effect: Effect,
     pub(crate) subject: Subject,
     /// Words and secrets of the request, which no error repeats.
-    pub(crate) unquotable: Vec<&'a str>,
+    pub(crate) sent: Vec<Sent<'a>>,
 }
 
 impl Judge<'_> {
@@ -81,7 +82,7 @@ impl Judge<'_> {
         let status = answer.status;
         let body = error_body(answer);
         let shown = |body: &Option<ErrorBody>| match body {
-            Some(body) => body.shown(&self.unquotable),
+            Some(body) => body.shown(&self.sent),
             None => "an HTML page".to_owned(),
         };
         let fault = || Fault::Status {
@@ -176,7 +177,7 @@ mod tests {
         Judge {
             effect,
             subject,
-            unquotable: Vec::new(),
+            sent: Vec::new(),
         }
     }
 

@@ -13,6 +13,7 @@ use fanvue_bot_core::client::{
 };
 use fanvue_bot_core::id::{FanId, MessageId};
 use fanvue_bot_core::page::{Page, PageRequest};
+use fanvue_bot_core::redact::Sent;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde::Serialize;
@@ -353,7 +354,7 @@ impl FanvueClient for RestClient {
         .body(body)
         .once()
         .about_contact()
-        .unquotable(message.text.as_deref().unwrap_or_default());
+        .words(message.text.as_deref().unwrap_or_default());
         self.fetch(auth, call).await
     }
 
@@ -426,7 +427,8 @@ struct Call<'a, B = NoBody> {
     bucket: Bucket,
     effect: Effect,
     subject: Subject,
-    unquotable: &'a str,
+    /// What of the body is text for people.
+    words: &'a str,
 }
 
 impl Call<'_> {
@@ -445,7 +447,7 @@ impl Call<'_> {
             bucket: Bucket::General,
             effect: Effect::Repeatable,
             subject: Subject::Other,
-            unquotable: "",
+            words: "",
         }
     }
 }
@@ -467,7 +469,7 @@ impl<'a, B> Call<'a, B> {
             bucket: self.bucket,
             effect: self.effect,
             subject: self.subject,
-            unquotable: self.unquotable,
+            words: self.words,
         }
     }
 
@@ -492,8 +494,8 @@ impl<'a, B> Call<'a, B> {
         self
     }
 
-    fn unquotable(mut self, words: &'a str) -> Self {
-        self.unquotable = words;
+    fn words(mut self, words: &'a str) -> Self {
+        self.words = words;
         self
     }
 
@@ -504,7 +506,7 @@ impl<'a, B> Call<'a, B> {
         Judge {
             effect: self.effect,
             subject: self.subject,
-            unquotable: vec![auth.token.expose(), self.unquotable],
+            sent: vec![Sent::Secret(auth.token.expose()), Sent::Words(self.words)],
         }
     }
 }

@@ -1,12 +1,11 @@
-//! What an error body says, made fit for a log: Fanvue has no single shape for errors.
+//! What an error body says: Fanvue has no single shape for errors.
 
+use fanvue_bot_core::redact::{Sent, error_text};
 use serde_json::Value;
 
-/// The longest text that is passed on, in characters.
-const MAX_CHARS: usize = 200;
-
-/// The parts of an error body that decide what it means.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// The parts of an error body that decide what it means. As they came: only [`ErrorBody::shown`] is fit for
+/// an error or a log.
+#[derive(Default)]
 pub(crate) struct ErrorBody {
     /// `message`, if it is one text.
     pub(crate) message: Option<String>,
@@ -42,23 +41,15 @@ impl ErrorBody {
         }
     }
 
-    /// The first of `message`, `error`, `errors[]`, the rest, as one line of at most 200 characters.
-    ///
-    /// `unquotable` are the words and secrets of the request. A text that repeats the start of one of
-    /// them is left out.
-    pub(crate) fn shown(&self, unquotable: &[&str]) -> String {
+    /// The first of `message`, `error`, `errors[]`, the rest, made fit to be shown: without what of `sent`
+    /// it quotes.
+    pub(crate) fn shown(&self, sent: &[Sent<'_>]) -> String {
         let joined = (!self.errors.is_empty()).then(|| self.errors.join("; "));
         let text = [&self.message, &self.error, &joined, &self.rest]
             .into_iter()
             .flatten()
             .find(|text| !text.trim().is_empty());
-        let Some(text) = text else {
-            return "no reason given".to_owned();
-        };
-        if unquotable.iter().any(|words| quotes(text, words)) {
-            return "the reason quotes the request and is left out".to_owned();
-        }
-        one_line(text)
+        error_text(text.map_or("", String::as_str), sent)
     }
 
     /// All the words, in lower case, to look for known phrases.
@@ -94,21 +85,6 @@ fn texts(value: Option<&Value>) -> Vec<String> {
     }
 }
 
-/// Whether `text` repeats `words` or their start. Very short words occur by chance.
-fn quotes(text: &str, words: &str) -> bool {
-    let start: String = words.trim().chars().take(16).collect();
-    start.chars().count() >= 4 && text.contains(&start)
-}
-
-/// Control characters become spaces, so that a text cannot forge a log line.
-fn one_line(text: &str) -> String {
-    text.trim()
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(MAX_CHARS)
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,32 +109,26 @@ mod tests {
         check(r#"{"title":"t"}"#, "t");
         check("plain words", "plain words");
         check("two\r\nlines", "two  lines");
-        check(r#"{"error":""}"#, "no reason given");
-        check(r#"{"other":"secret"}"#, "no reason given");
-        check("[1,2]", "no reason given");
-        check("", "no reason given");
-    }
-
-    #[test]
-    fn a_reason_is_cut_at_a_character() {
-        let long = "ä".repeat(500);
-        let shown = ErrorBody::read(long.as_bytes()).shown(&[]);
-        assert_eq!(shown, "ä".repeat(200));
+        check(r#"{"error":""}"#, "(no reason given)");
+        check(r#"{"other":"secret"}"#, "(no reason given)");
+        check("[1,2]", "(no reason given)");
+        check("", "(no reason given)");
     }
 
     #[test]
     fn a_reason_that_quotes_the_request_is_left_out() {
         let body = ErrorBody::read(br#"{"message":"'meet me at the ha...' is not allowed"}"#);
-        let shown = body.shown(&["meet me at the harbor tonight"]);
+        let shown = body.shown(&[Sent::Words("meet me at the harbor tonight")]);
         assert!(!shown.contains("harbor") && !shown.contains("meet me"));
-        assert!(body.shown(&["ok", ""]).contains("not allowed"));
+        let shown = body.shown(&[Sent::Words("ok"), Sent::Words("")]);
+        assert!(shown.contains("not allowed"));
     }
 
     proptest! {
         #[test]
         fn any_body_gives_one_short_line(body in prop::collection::vec(any::<u8>(), 0..2_000)) {
             let shown = ErrorBody::read(&body).shown(&[]);
-            prop_assert!(shown.chars().count() <= MAX_CHARS);
+            prop_assert!(shown.chars().count() <= fanvue_bot_core::redact::MAX_ERROR_TEXT);
             prop_assert!(!shown.chars().any(char::is_control));
         }
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use fanvue_bot_core::client::{
     AppCredentials, AuthorizationGrant, ClientError, RefreshToken, TokenSet,
 };
+use fanvue_bot_core::redact::Sent;
 use fanvue_bot_core::time::Timestamp;
 use reqwest::StatusCode;
 
@@ -135,16 +136,16 @@ impl fmt::Debug for OAuthEndpoints {
 
 fn judge<'a>(app: &'a AppCredentials, form: &[(&str, &'a str)], effect: Effect) -> Judge<'a> {
     // The first field says what kind of request it is; everything else is secret or private.
-    let mut unquotable: Vec<&str> = form
+    let mut sent: Vec<Sent<'_>> = form
         .iter()
         .filter(|(name, _)| matches!(*name, "code" | "code_verifier" | "refresh_token" | "token"))
-        .map(|(_, value)| *value)
+        .map(|(_, value)| Sent::Secret(value))
         .collect();
-    unquotable.push(app.client_secret.expose());
+    sent.push(Sent::Secret(app.client_secret.expose()));
     Judge {
         effect,
         subject: Subject::Other,
-        unquotable,
+        sent,
     }
 }
 
