@@ -41,7 +41,8 @@ impl WebhooksBuilder {
     /// Also accepts what is signed with a creator's own
     /// [`WebhookSecret`](fanvue_bot_core::secret::SecretKind::WebhookSecret) or
     /// [`PreviousWebhookSecret`](fanvue_bot_core::secret::SecretKind::PreviousWebhookSecret) in this
-    /// vault, and then for that creator only. Off by default: the app's secret serves all.
+    /// vault, and then for that creator only. Off by default: the app's secret serves all. The tolerance
+    /// and the accepted forms are those of the app's verifier.
     ///
     /// A request that the app's secret does not prove then costs a look-up by the account that it claims,
     /// remembered for [`secret_cache`](Self::secret_cache).
@@ -81,7 +82,7 @@ impl WebhooksBuilder {
     pub fn build(self) -> Webhooks {
         let secrets = self.vault.map(|vault| {
             let store = Arc::clone(self.intake.backend().store());
-            CreatorSecrets::new(store, vault, self.secret_cache)
+            CreatorSecrets::new(self.verifier.clone(), store, vault, self.secret_cache)
         });
         Webhooks {
             door: Arc::new(Door {

@@ -19,6 +19,7 @@ const REMEMBERED: usize = 4_096;
 pub(super) struct CreatorSecrets {
     store: Arc<dyn Store>,
     vault: Arc<dyn SecretVault>,
+    app: Verifier,
     decoy: Decoy,
     keep: Duration,
     known: Mutex<HashMap<AccountId, Known>>,
@@ -53,11 +54,19 @@ pub(super) enum LookupError {
 }
 
 impl CreatorSecrets {
-    pub(super) fn new(store: Arc<dyn Store>, vault: Arc<dyn SecretVault>, keep: Duration) -> Self {
+    /// What the creators' secrets prove is held to the rules of `app`: its tolerance and the forms that it
+    /// accepts.
+    pub(super) fn new(
+        app: Verifier,
+        store: Arc<dyn Store>,
+        vault: Arc<dyn SecretVault>,
+        keep: Duration,
+    ) -> Self {
         Self {
             store,
             vault,
-            decoy: Decoy::default(),
+            decoy: Decoy::like(&app),
+            app,
             keep,
             known: Mutex::default(),
         }
@@ -111,7 +120,7 @@ impl CreatorSecrets {
         for stored in [current, previous].into_iter().flatten() {
             let next = match verifier.take() {
                 Some(verifier) => verifier.also(&stored.value),
-                None => Verifier::new(&stored.value),
+                None => self.app.with_secret(&stored.value),
             };
             match next {
                 Ok(next) => verifier = Some(next),

@@ -60,6 +60,15 @@ impl World {
         own_secrets: bool,
         configure: impl FnOnce(WebhooksBuilder) -> WebhooksBuilder,
     ) -> Self {
+        let verifier = Verifier::new(&Secret::new(APP)).unwrap();
+        Self::build_for(verifier, own_secrets, configure).await
+    }
+
+    async fn build_for(
+        verifier: Verifier,
+        own_secrets: bool,
+        configure: impl FnOnce(WebhooksBuilder) -> WebhooksBuilder,
+    ) -> Self {
         let store = Arc::new(MemoryStore::new());
         for (id, account) in [(MIA, MIAS_ACCOUNT), (ZOE, ZOES_ACCOUNT)] {
             let creator = Creator::new(id.parse().unwrap(), Persona::named("x"));
@@ -80,7 +89,6 @@ impl World {
         let backend = Backend::separate(Arc::new(faulty), Arc::new(MemoryQueue::new()));
         let clock = Arc::new(VirtualClock::at(Timestamp::from_seconds(NOW)));
         let intake = Intake::new(backend).clock(clock);
-        let verifier = Verifier::new(&Secret::new(APP)).unwrap();
         let mut builder = Webhooks::builder(verifier, intake);
         if own_secrets {
             let vault = Faulty::new(vault, vault_plan.clone());
@@ -258,6 +266,48 @@ async fn only_what_the_apps_secret_signed_just_now_gets_in() {
         world.post(DOOR, Some(&twice), body.as_bytes()).await.status,
         200
     );
+}
+
+#[tokio::test]
+async fn a_creators_own_secret_is_held_to_the_rules_of_the_apps() {
+    let body = message(ZOES_ACCOUNT, 1).to_string();
+    let signed = |at| sign(ZOES, at, &body);
+    let signer = Signer::new(&Secret::new(ZOES)).unwrap();
+    let without_time = signer.replayable_header(body.as_bytes());
+    let strict = Verifier::new(&Secret::new(APP)).unwrap();
+    let lenient = strict
+        .clone()
+        .tolerance(Duration::from_secs(3_600))
+        .accept_replayable_sha256();
+    let short = strict.clone().tolerance(Duration::from_secs(10));
+    for (verifier, signature, status) in [
+        (&strict, &signed(NOW - 3_000), 401),
+        (&strict, &without_time, 401),
+        (&lenient, &signed(NOW - 3_000), 200),
+        (&lenient, &signed(NOW - 3_601), 401),
+        (&lenient, &without_time, 200),
+        (&short, &signed(NOW - 11), 401),
+        (&short, &signed(NOW - 10), 200),
+    ] {
+        let world = World::build_for(verifier.clone(), true, |builder| builder).await;
+        let answer = world.post(DOOR, Some(signature), body.as_bytes()).await;
+        assert_eq!(answer.status, status, "{verifier:?} {signature}");
+    }
+}
+
+#[tokio::test]
+async fn debug_shows_no_secret_and_no_words() {
+    let shown = |secret: &str| {
+        let verifier = Verifier::new(&Secret::new(secret)).unwrap();
+        let backend = Backend::separate(Arc::new(MemoryStore::new()), Arc::new(MemoryQueue::new()));
+        let builder = Webhooks::builder(verifier, Intake::new(backend))
+            .creator_secrets(Arc::new(MemoryVault::new()));
+        let before = format!("{builder:?}{builder:#?}");
+        let webhooks = builder.build();
+        format!("{before}{webhooks:?}{webhooks:#?}")
+    };
+    assert!(!shown("canary-secret").contains("canary"));
+    assert_eq!(shown("canary-secret"), shown("another-secret"));
 }
 
 #[tokio::test]

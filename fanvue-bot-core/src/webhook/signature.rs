@@ -55,6 +55,18 @@ impl Verifier {
         Ok(self)
     }
 
+    /// Accepts what is made with `secret` alone, by the rules of this verifier: its tolerance and the forms
+    /// that it accepts.
+    ///
+    /// # Errors
+    /// [`VerifierError`] when the secret is empty.
+    pub fn with_secret(&self, secret: &Secret) -> Result<Self, VerifierError> {
+        Ok(Self {
+            keys: vec![Key::new(secret)?],
+            ..*self
+        })
+    }
+
     /// Sets how far the signature's time may be from `now`, both ways. Fanvue suggests 300 s, the default.
     /// Whoever captures a request can replay it for as long.
     #[must_use]
