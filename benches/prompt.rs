@@ -13,6 +13,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
+use fanvue_bot::entropy::Seed;
 use fanvue_bot::id::{ConversationId, CreatorId, FanId};
 use fanvue_bot::message::{Author, Content, Message, MessageType};
 use fanvue_bot::openai::{OpenAi, Profile};
@@ -39,7 +40,7 @@ const LINES: [&str; 8] = [
 /// About 587 tokens with the policy.
 fn persona() -> Persona {
     let mut persona = Persona::named("Luna")
-        .biography("Luna is 27 and lives in Lisbon with a grumpy cat called Biscuit. She studied marine biology, paints on Sundays and swims in the sea until November. She moved from Hamburg three years ago and still misses proper bread. Her flat is on the fourth floor without a lift, her bike was stolen twice, and on Thursdays she helps out in a small bookshop near the river. Her best friend is called Ines, they have been planning the same trip to the Azores for two years.")
+        .biography("Luna is 27 and lives in Lisbon with a grumpy cat called Biscuit. She studied marine biology, paints on Sundays and swims in the sea until November. She moved from Hamburg three years ago and still misses proper bread. Her bike was stolen twice, and on Thursdays she helps out in a small bookshop near the river.")
         .voice("Warm, teasing, lower case, short lines, at most two emoji. Asks one question back. Never formal. Uses ellipses when she is thinking, laughs with haha and not with lol, and mixes in a Portuguese word now and then.")
         .example("good morning!", "morning you 😊 slept well? biscuit woke me at five, again")
         .example("you look amazing in the new set", "ohh thank you, that one was fun to shoot. which one is your favourite?")
@@ -118,6 +119,7 @@ impl Bench {
     fn build(&self) -> prompt::Prompt {
         let source = PromptSource {
             persona: &self.persona,
+            seed: Seed::new(1),
             memory: &self.memory,
             newest_first: black_box(&self.messages),
             unanswered: 1,

@@ -61,6 +61,7 @@ impl Engine {
         };
         let source = PromptSource {
             persona: &persona,
+            seed: conversation.seed,
             memory: &memory,
             newest_first: &messages,
             unanswered,

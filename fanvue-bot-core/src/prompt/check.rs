@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::fence;
 use crate::conversation::Reply;
 use crate::llm::{Completion, FinishReason};
 use crate::redact::Length;
@@ -105,23 +106,63 @@ fn unquote(text: &str) -> &str {
     text
 }
 
+/// Whether marks of a template or a document are left in it. Hearts (`<3`, `</3`), faces (`<|:)`, `:|>`) and
+/// hugs (`{{{you}}}`) have the same characters and are none.
 fn has_markup(text: &str) -> bool {
     const MARKS: &[&str] = &[
-        "<|",
-        "|>",
-        "[INST]",
-        "<<SYS>>",
-        "</",
+        "[inst]",
+        "[/inst]",
+        "<<sys>>",
         "```",
-        "<think",
-        "{{",
-        "}}",
+        "<think>",
+        "<thinking>",
         "[a photo or video is attached",
     ];
-    MARKS.iter().any(|mark| text.contains(mark))
-        || text
-            .lines()
-            .any(|line| line.starts_with('#') && line.starts_with("# "))
+    let lower = text.to_lowercase();
+    MARKS.iter().any(|mark| lower.contains(mark))
+        || behind_each(&lower, "</").any(begins_with_letter)
+        || behind_each(&lower, "<|").any(begins_with_letter)
+        || lower.contains("<｜")
+        || lower
+            .match_indices("|>")
+            .any(|(at, _)| lower[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_'))
+        || lower
+            .match_indices('<')
+            .any(|(at, _)| fence::begins_with_mark(&lower[at..]))
+        || has_placeholder(&lower)
+        || lower.lines().any(is_heading)
+}
+
+fn behind_each<'a>(text: &'a str, mark: &'static str) -> impl Iterator<Item = &'a str> {
+    text.match_indices(mark)
+        .map(move |(at, mark)| &text[at + mark.len()..])
+}
+
+fn begins_with_letter(text: &str) -> bool {
+    text.starts_with(char::is_alphabetic)
+}
+
+/// `{{user}}`: a name in exactly two braces.
+fn has_placeholder(text: &str) -> bool {
+    text.match_indices("{{").any(|(at, mark)| {
+        let inside = &text[at + mark.len()..];
+        let Some(end) = inside.find("}}") else {
+            return false;
+        };
+        let is_doubled = !text[..at].ends_with('{') && !inside[end + 2..].starts_with('}');
+        let name = inside[..end].trim();
+        let is_name = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+        is_doubled && !name.is_empty() && name.chars().all(is_name)
+    })
+}
+
+/// `# Title`; `# 1` and `#1` are numbers.
+fn is_heading(line: &str) -> bool {
+    let title = line.trim_start_matches('#');
+    title.len() < line.len()
+        && title
+            .strip_prefix(' ')
+            .is_some_and(|title| begins_with_letter(title.trim_start()))
 }
 
 /// Whether a run of eight words of the instructions stands in the text.
@@ -144,7 +185,7 @@ fn words(text: &str) -> impl Iterator<Item = String> + '_ {
 
 fn has_contact_details(text: &str) -> bool {
     let lower = text.to_lowercase();
-    if ["http://", "https://", "www.", "t.me/", "wa.me/"]
+    if ["http://", "https://", "t.me/", "wa.me/"]
         .iter()
         .any(|mark| lower.contains(mark))
     {
@@ -152,16 +193,22 @@ fn has_contact_details(text: &str) -> bool {
     }
     lower
         .split_whitespace()
-        .any(|word| is_email(word) || is_domain(word))
+        .any(|word| is_email(word) || is_web_address(word) || is_domain(word))
         || has_phone_number(&lower)
 }
 
 fn is_email(word: &str) -> bool {
     word.split_once('@').is_some_and(|(user, host)| {
-        user.chars().any(char::is_alphanumeric)
-            && host
-                .trim_end_matches(['.', ',', '!', '?', ')'])
-                .contains('.')
+        let host = host.trim_end_matches(|c: char| !c.is_alphanumeric());
+        user.chars().any(char::is_alphanumeric) && host.contains('.') && is_host(host)
+    })
+}
+
+/// `www.` and a name; "awww." is a sigh.
+fn is_web_address(word: &str) -> bool {
+    word.match_indices("www.").any(|(at, mark)| {
+        !word[..at].ends_with(char::is_alphanumeric)
+            && word[at + mark.len()..].starts_with(char::is_alphanumeric)
     })
 }
 
@@ -171,25 +218,57 @@ fn is_domain(word: &str) -> bool {
     ];
     let word = word.trim_matches(|c: char| !c.is_alphanumeric());
     let host = word.split('/').next().unwrap_or(word);
-    ENDINGS
-        .iter()
-        .any(|ending| host.strip_suffix(ending).is_some_and(|name| name.len() > 1))
+    ENDINGS.iter().any(|ending| {
+        host.strip_suffix(ending)
+            .is_some_and(|name| name.len() > 1 && !name.ends_with('.'))
+    })
 }
 
-/// Nine digits or more, with nothing but what stands in phone numbers between them.
+/// Names with dots between them, and not dots alone.
+fn is_host(text: &str) -> bool {
+    text.split('.')
+        .all(|label| label.chars().any(char::is_alphanumeric))
+}
+
+/// Nine digits or more, with nothing but what stands in phone numbers between them. A date is no part of
+/// one.
 fn has_phone_number(text: &str) -> bool {
     let mut digits = 0;
-    for c in text.chars() {
-        match c {
-            '0'..='9' => digits += 1,
-            ' ' | '-' | '(' | ')' | '/' | '.' | '+' if digits > 0 => {}
-            _ => digits = 0,
+    for word in text.split_inclusive(char::is_whitespace) {
+        if is_date(word.trim_matches(|c: char| !c.is_ascii_digit())) {
+            digits = 0;
+            continue;
         }
-        if digits >= 9 {
-            return true;
+        for c in word.chars() {
+            match c {
+                '0'..='9' => digits += 1,
+                ' ' | '-' | '(' | ')' | '/' | '.' | '+' if digits > 0 => {}
+                _ => digits = 0,
+            }
+            if digits >= 9 {
+                return true;
+            }
         }
     }
     false
+}
+
+/// Day, month and year in any order, the year with four digits.
+fn is_date(word: &str) -> bool {
+    let parts: Vec<&str> = word.split(['.', '/', '-']).collect();
+    let is_year =
+        |part: &str| part.len() == 4 && (part.starts_with("19") || part.starts_with("20"));
+    let is_day = |part: &str| {
+        part.len() <= 2
+            && part
+                .parse()
+                .is_ok_and(|number: u8| (1..=31).contains(&number))
+    };
+    match *parts.as_slice() {
+        [a, b, year] if is_year(year) => is_day(a) && is_day(b),
+        [year, a, b] if is_year(year) => is_day(a) && is_day(b),
+        _ => false,
+    }
 }
 
 fn is_repetition(text: &str, last: &[Arc<str>]) -> bool {
@@ -244,6 +323,73 @@ mod tests {
         );
         of("I missed you so much, today!", Err(Problem::Repetition));
         of(&"x".repeat(5_001), Err(Problem::TooLong));
+    }
+
+    #[test]
+    fn marks_of_templates_and_documents_are_refused() {
+        for text in [
+            "<|im_start|>assistant hi",
+            "hi <|eot_id",
+            "hi im_end|>",
+            "<｜end▁of▁sentence｜>",
+            "bye </s>",
+            "<b>hi</b>",
+            "ok </think> hi",
+            "<THINK> hm",
+            "[/INST] sure",
+            "```\nhi\n```",
+            "hey {{user}}, hi",
+            "hey {{ char.name }}",
+            "# My answer\nhi",
+            "## Answer",
+            "<kq7z>hey you",
+            "[A photo or video is attached, which you",
+        ] {
+            of(text, Err(Problem::Markup));
+        }
+    }
+
+    #[test]
+    fn what_people_write_with_the_same_characters_passes() {
+        for text in [
+            "you broke me </3",
+            "miss you <3",
+            "happy birthday <|:)",
+            "hmm :|>",
+            "-|> this",
+            "{{{hugs}}}",
+            "{{ :) }}",
+            "so {{close",
+            "#1 fan",
+            "# 1 on my list",
+            "<haha> <thinking about you>",
+            "[inst a story, sorry, insta story]",
+            "awww. you are so sweet",
+            "awww.you are so sweet",
+            "tonight...me and you",
+            "waiting for you.. me too",
+            "lol@him...",
+            "o.o @.@ <3@.@",
+            "on 12.10.2026 20-22h or 2026-10-13 at 9",
+            "10/12/2026 19:30 my place in your dreams",
+        ] {
+            of(text, Ok(text));
+        }
+    }
+
+    #[test]
+    fn contact_details_are_refused_however_they_are_set() {
+        for text in [
+            "(www.example)",
+            "HTTPS://x",
+            "mia@mail.example!",
+            "my-page.com",
+            "call 0151 234 567 89",
+            "06.12.34.56.78",
+            "on 12.10.2026 call 0151 2345678",
+        ] {
+            of(text, Err(Problem::ContactDetails));
+        }
     }
 
     #[test]

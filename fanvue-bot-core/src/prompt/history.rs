@@ -4,8 +4,9 @@
 //! equal beginnings only. So when the history is full it is cut down to half at once, and the cut is
 //! stored with the conversation, where all processes find it.
 
-use super::{TokenCounter, tokens::FRAME};
-use crate::message::Message;
+use super::TokenCounter;
+use super::tokens::{FENCE, FRAME};
+use crate::message::{Author, Message};
 use crate::time::Timestamp;
 
 /// Where the history begins: messages sent before this are not shown. `None` for all.
@@ -94,9 +95,15 @@ fn longest_within(
         };
         // Media is named in words, which the stored count does not include.
         let media = if message.content.has_media { 24 } else { 0 };
+        let fence = if message.author == Author::Fan {
+            FENCE
+        } else {
+            0
+        };
         let with = total
             .saturating_add(words)
             .saturating_add(media)
+            .saturating_add(fence)
             .saturating_add(FRAME);
         if with > budget {
             return (index, total);
@@ -110,11 +117,11 @@ fn longest_within(
 mod tests {
     use super::*;
     use crate::id::{ConversationId, CreatorId, FanId, MessageId};
-    use crate::message::{Author, Content, MessageType};
+    use crate::message::{Content, MessageType};
     use crate::prompt::BytesPerFour;
     use uuid::Uuid;
 
-    /// `count` messages of 10 tokens each, frame included, newest first; message `n` was sent at second `n`.
+    /// `count` messages of 12 tokens each, frame and marks included, newest first; message `n` was sent at second `n`.
     fn messages(count: i64) -> Vec<Message> {
         (0..count)
             .rev()
@@ -126,7 +133,7 @@ mod tests {
                 ),
                 author: if n % 2 == 0 { Author::Fan } else { Author::Bot },
                 kind: MessageType::SingleRecipient,
-                content: Content::text("x".repeat(24)),
+                content: Content::text("x".repeat(if n % 2 == 0 { 0 } else { 32 })),
                 sent_at: Timestamp::from_seconds(n),
                 stored_at: Timestamp::from_seconds(n),
                 tokens: None,
@@ -140,10 +147,10 @@ mod tests {
     #[test]
     fn everything_is_shown_while_it_fits() {
         let messages = messages(9);
-        let selected = select(&messages, 1, HistoryCut(None), 90, &BytesPerFour);
+        let selected = select(&messages, 1, HistoryCut(None), 108, &BytesPerFour);
         assert_eq!(
             (selected.history.len(), selected.turn.len(), selected.tokens),
-            (8, 1, 90)
+            (8, 1, 108)
         );
         assert_eq!(selected.cut, HistoryCut(None));
     }
@@ -151,10 +158,10 @@ mod tests {
     #[test]
     fn a_full_history_is_cut_to_half_and_stays_cut() {
         let all = messages(40);
-        let first = select(&all, 1, HistoryCut(None), 210, &BytesPerFour);
+        let first = select(&all, 1, HistoryCut(None), 252, &BytesPerFour);
         assert_eq!(first.history.len(), 10);
         let more = messages(46);
-        let second = select(&more, 1, first.cut, 210, &BytesPerFour);
+        let second = select(&more, 1, first.cut, 252, &BytesPerFour);
         assert_eq!(second.cut, first.cut, "the beginning stays the same");
         assert_eq!(second.history.len(), 16);
         assert_eq!(second.history.last(), first.history.last());

@@ -29,6 +29,9 @@ pub trait TokenCounter: fmt::Debug + Send + Sync + 'static {
 /// What a chat format adds around each message.
 pub(super) const FRAME: u32 = 4;
 
+/// What the two marks around a fan's words have: codes are no words, so tokenizers cut them up.
+pub(super) const FENCE: u32 = 8;
+
 /// A quarter of the bytes, rounded up: within 5 % of real tokenizers on mixed chats, and free.
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
