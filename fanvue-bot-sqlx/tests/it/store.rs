@@ -239,3 +239,18 @@ async fn an_account_belongs_to_one_creator_and_can_pass_on() {
         .unwrap();
     assert_eq!(owner.value.id.as_uuid(), Uuid::from_u128(2));
 }
+
+#[tokio::test]
+async fn debug_of_the_back_end_and_of_its_errors_shows_no_words() {
+    let db = db().await;
+    let id = conversation_id(1, 2);
+    let mut new = change(id);
+    let mut sent = message(id, 5, 3);
+    sent.content = Content::text("canary");
+    new.messages.push(sent);
+    let change: Change = new.into();
+    db.backend.commit(&change, None).await.unwrap();
+    let conflict = db.backend.commit(&change, None).await.unwrap_err();
+    let shown = format!("{:?}{:#?}{conflict:?}{conflict}", db.backend, db.backend);
+    assert!(!shown.contains("canary"), "{shown}");
+}
