@@ -30,7 +30,7 @@ use crate::Common;
 use crate::database::{Database, Floor};
 use crate::generator::{self, Plan, Sent};
 use crate::people::{People, webhook_secret};
-use crate::report::{Report, per_second, progress};
+use crate::report::{Report, per_second, processor_time, progress};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -84,10 +84,12 @@ pub(crate) async fn run(common: &Common, options: &Options) -> anyhow::Result<Re
     let mut taken = Sent::default();
     let mut stored = Sent::default();
     let mut raw = (0, Duration::ZERO);
+    let mut processor = [Some(Duration::ZERO); 2];
     for number in 1..=options.rounds {
         progress(&format!("round {number} of {}", options.rounds));
         let (rows, spent) = raw_inserts(&floor, people, round).await?;
         raw = (raw.0 + rows, raw.1 + spent);
+        let before = processor_time();
         let one = generator::send(Plan {
             address: bare.address,
             path: "/floor",
@@ -95,9 +97,20 @@ pub(crate) async fn run(common: &Common, options: &Options) -> anyhow::Result<Re
         })
         .await?;
         add(&mut stored, one);
+        let between = processor_time();
         let one = generator::send(plan).await?;
         plan.first = one.next;
         add(&mut taken, one);
+        let after = processor_time();
+        for (sum, (from, to)) in processor
+            .iter_mut()
+            .zip([(before, between), (between, after)])
+        {
+            *sum = sum
+                .zip(from)
+                .zip(to)
+                .map(|((sum, from), to)| sum + (to - from));
+        }
     }
     subject.stop().await;
     bare.stop().await;
@@ -129,6 +142,13 @@ pub(crate) async fn run(common: &Common, options: &Options) -> anyhow::Result<Re
     report.count("conversations", "conversations", conversations);
     report.rate("acks_per_second", "intake", acks, "events");
     report.times("intake", "intake", &mut taken.times);
+    let [floor_processor, intake_processor] = processor;
+    report.processor(
+        "intake_processor",
+        "intake, processor time each",
+        intake_processor,
+        taken.acknowledged.len(),
+    );
     report.rate(
         "floor_acks_per_second",
         "floor over HTTP",
@@ -136,6 +156,12 @@ pub(crate) async fn run(common: &Common, options: &Options) -> anyhow::Result<Re
         "bodies",
     );
     report.times("floor", "floor over HTTP", &mut stored.times);
+    report.processor(
+        "floor_processor",
+        "floor over HTTP, processor time each",
+        floor_processor,
+        stored.acknowledged.len(),
+    );
     report.rate(
         "raw_inserts_per_second",
         "floor without HTTP, one after the other",
