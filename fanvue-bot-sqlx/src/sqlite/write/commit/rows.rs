@@ -102,30 +102,40 @@ static DELETIONS: LazyLock<Bulk> = LazyLock::new(|| {
     )
 });
 
-/// Takes keys that are free or whose retention is over; answers with the jobs that got theirs.
+/// What is stored of each job's key and lane. Read before anything is written rather than answered by the
+/// writes with `RETURNING`, for which SQLite keeps all rows of a statement twice.
+static KNOWN: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::new(
+        "WITH present (at) AS (VALUES (?)), known (seq, creator_id, lane, idempotency_key) AS (",
+        4,
+        ") SELECT k.seq, t.seq IS NOT NULL AND coalesce(t.expires_at > (SELECT at FROM present), 1), \
+            l.lane_id, l.head_due \
+         FROM known AS k \
+         LEFT JOIN job_keys AS t \
+            ON t.creator_id = k.creator_id AND t.idempotency_key = k.idempotency_key \
+         LEFT JOIN lanes AS l ON l.creator_id = k.creator_id AND l.lane = k.lane",
+    )
+});
+
+/// Takes keys that are free; one that is stored is one whose retention is over.
 static KEYS: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::new(
-        "WITH present (at) AS (VALUES (?)) \
-         INSERT OR FAIL INTO job_keys (seq, creator_id, idempotency_key)",
+        "INSERT OR FAIL INTO job_keys (seq, creator_id, idempotency_key)",
         3,
         "ON CONFLICT (creator_id, idempotency_key) DO UPDATE SET seq = excluded.seq, \
-         expires_at = NULL WHERE expires_at <= (SELECT at FROM present) \
-         RETURNING seq",
+         expires_at = NULL",
     )
 });
 
 /// A job that becomes the first of its lane makes the lane claimable earlier, unless it is blocked.
 static LANES: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::new(
-        "INSERT OR FAIL INTO lanes (creator_id, lane, head_due, head_priority, blocked_until, ready_at) \
-        ",
-        6,
-        "ON CONFLICT (creator_id, lane) DO UPDATE SET \
-         head_due = min(head_due, excluded.head_due), \
-         head_priority = CASE WHEN excluded.head_due < head_due \
-             THEN excluded.head_priority ELSE head_priority END, \
-         ready_at = max(min(head_due, excluded.head_due), blocked_until) \
-         RETURNING lane_id, creator_id, lane",
+        "INSERT OR FAIL INTO lanes \
+         (lane_id, creator_id, lane, head_due, head_priority, blocked_until, ready_at)",
+        7,
+        "ON CONFLICT (lane_id) DO UPDATE SET head_due = excluded.head_due, \
+         head_priority = excluded.head_priority, \
+         ready_at = max(excluded.head_due, blocked_until)",
     )
 });
 
@@ -230,26 +240,9 @@ impl Transaction<'_> {
         for job in first_of_each_key(&jobs) {
             numbered.push((job, self.number()?));
         }
-        let now = self.state.purge.now;
-        let taken = KEYS
-            .run(
-                self.connection,
-                |values| values.push(now),
-                &numbered,
-                |values, (job, number)| {
-                    values.push(*number)?;
-                    values.push_id(job.creator)?;
-                    values.push(job.key.as_str())
-                },
-            )
-            .await?;
-        let mut free = BTreeSet::new();
-        for row in &taken {
-            free.insert(Columns::new(row, "job_keys").int(0, "seq")?);
-        }
-        numbered.retain(|(_, number)| free.contains(number));
+        let lanes = self.known(&mut numbered).await?;
         let clock = self.options.clock.now();
-        self.insert_jobs(&numbered, clock).await?;
+        self.insert_jobs(&numbered, lanes, clock).await?;
 
         let mut new = numbered.into_iter().peekable();
         Ok(jobs
@@ -263,12 +256,78 @@ impl Transaction<'_> {
             .collect())
     }
 
-    async fn insert_jobs(&mut self, new: &[(&JobRow, i64)], clock: Timestamp) -> Result<(), Fault> {
+    /// Leaves the jobs whose keys are free; answers with the lanes among theirs that exist.
+    async fn known(&mut self, jobs: &mut Vec<(&JobRow, i64)>) -> Result<Lanes, Fault> {
+        let now = self.state.purge.now;
+        let rows = KNOWN
+            .run(
+                self.connection,
+                |values| values.push(now),
+                jobs,
+                |values, (job, number)| {
+                    values.push(*number)?;
+                    values.push_id(job.creator)?;
+                    values.push_id(job.lane)?;
+                    values.push(job.key.as_str())
+                },
+            )
+            .await?;
+        let mut taken = BTreeSet::new();
+        let mut lanes = BTreeMap::new();
+        for row in &rows {
+            let number = Columns::new(row, "jobs").int(0, "seq")?;
+            if Columns::new(row, "job_keys").flag(1, "seq")? {
+                taken.insert(number);
+            }
+            let lane = Columns::new(row, "lanes");
+            if let Some(id) = lane.int_or_null(2, "lane_id")? {
+                lanes.insert(number, (id, lane.int(3, "head_due")?));
+            }
+        }
+        let lanes = jobs
+            .iter()
+            .filter_map(|(job, number)| Some(([job.creator, job.lane], *lanes.get(number)?)))
+            .collect();
+        jobs.retain(|(_, number)| !taken.contains(number));
+        Ok(lanes)
+    }
+
+    async fn insert_jobs(
+        &mut self,
+        new: &[(&JobRow, i64)],
+        mut lanes: Lanes,
+        clock: Timestamp,
+    ) -> Result<(), Fault> {
         if new.is_empty() {
             return Ok(());
         }
-        let rows = LANES
-            .run(self.connection, none, new, |values, (job, _)| {
+        KEYS.run(self.connection, none, new, |values, (job, number)| {
+            values.push(*number)?;
+            values.push_id(job.creator)?;
+            values.push(job.key.as_str())
+        })
+        .await?;
+
+        // A lane that keeps its first job stays as it is: its row stands in three indexes.
+        let mut moved = BTreeMap::new();
+        for (job, number) in new {
+            let lane = lanes
+                .entry([job.creator, job.lane])
+                .and_modify(|(id, head)| {
+                    if job.due < *head {
+                        *head = job.due;
+                        moved.insert(*id, *job);
+                    }
+                })
+                .or_insert_with(|| (*number, job.due));
+            if lane.0 == *number {
+                moved.insert(*number, *job);
+            }
+        }
+        let moved: Vec<_> = moved.into_iter().collect();
+        LANES
+            .run(self.connection, none, &moved, |values, (id, job)| {
+                values.push(*id)?;
                 values.push_id(job.creator)?;
                 values.push_id(job.lane)?;
                 values.push(job.due)?;
@@ -277,18 +336,10 @@ impl Transaction<'_> {
                 values.push(job.due)
             })
             .await?;
-        let mut lanes = BTreeMap::new();
-        for row in &rows {
-            let columns = Columns::new(row, "lanes");
-            lanes.insert(
-                [columns.id(1, "creator_id")?, columns.id(2, "lane")?],
-                columns.int(0, "lane_id")?,
-            );
-        }
         JOBS.run(self.connection, none, new, |values, (job, number)| {
             values.push(*number)?;
             values.push_id(job_id::new(*number, clock).as_uuid())?;
-            values.push(lanes.get(&[job.creator, job.lane]).copied())?;
+            values.push(lanes.get(&[job.creator, job.lane]).map(|(id, _)| *id))?;
             values.push_id(job.creator)?;
             values.push_id(job.lane)?;
             values.push(job.key.as_str())?;
@@ -297,10 +348,14 @@ impl Transaction<'_> {
             values.push(job.due)
         })
         .await?;
-        self.lanes_moved = true;
+        self.lanes_moved |= !moved.is_empty();
         Ok(())
     }
 }
+
+/// The number and the first due time of each lane, by creator and lane. A lane has the number of the job
+/// that opened it.
+type Lanes = BTreeMap<[Uuid; 2], (i64, i64)>;
 
 #[expect(clippy::unnecessary_wraps, reason = "the shape that `Bulk::run` takes")]
 const fn none(_: &mut Values) -> Result<(), Fault> {
@@ -337,6 +392,7 @@ pub(super) fn statements() -> Vec<String> {
         &CONTENTS,
         &DECISIONS,
         &DELETIONS,
+        &KNOWN,
         &KEYS,
         &JOBS,
         &LANES,
