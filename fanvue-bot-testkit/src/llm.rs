@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use fanvue_bot_core::llm::{
     Completion, CompletionRequest, LlmCapabilities, LlmError, LlmProvider, Role,
 };
+use fanvue_bot_core::prompt::without_marks;
 
 use crate::clock::VirtualClock;
 
@@ -175,7 +176,7 @@ fn echo(request: &CompletionRequest) -> Completion {
         .iter()
         .rfind(|message| message.role == Role::User)
         .map_or("", |message| &message.content);
-    Completion::new(format!("You said: {words}"))
+    Completion::new(format!("You said: {}", without_marks(words)))
 }
 
 #[async_trait]

@@ -62,6 +62,35 @@ pub(super) fn begins_with_mark(text: &str) -> bool {
     )
 }
 
+/// The content of a prompt's message without the marks around what the fan wrote: for what answers in a
+/// model's place, such as a template, and for tests.
+///
+/// ```
+/// use fanvue_bot_core::prompt::without_marks;
+///
+/// assert_eq!(without_marks("<kq7z>hey you</kq7z>"), "hey you");
+/// assert_eq!(without_marks("hey you <3"), "hey you <3");
+/// ```
+#[must_use]
+pub fn without_marks(content: &str) -> String {
+    let mut out = String::with_capacity(content.len());
+    let mut rest = content;
+    while let Some(at) = rest.find('<') {
+        let (plain, from) = rest.split_at(at);
+        out.push_str(plain);
+        let (mark, behind) = match from.split_once('>') {
+            Some((mark, behind)) if begins_with_mark(from) => (mark, behind),
+            _ => from.split_at(1),
+        };
+        if !begins_with_mark(from) {
+            out.push_str(mark);
+        }
+        rest = behind;
+    }
+    out.push_str(rest);
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,6 +101,17 @@ mod tests {
         assert_eq!(open(1), open(1));
         let different: std::collections::BTreeSet<String> = (0..100).map(open).collect();
         assert!(different.len() > 95, "{}", different.len());
+    }
+
+    #[test]
+    fn only_the_marks_are_taken_away() {
+        let fence = Fence::of(Seed::new(1));
+        let mut content = String::new();
+        fence.push("I <3 you < me > he\n5", &mut content);
+        content.push_str("\n[a note]");
+        assert_eq!(without_marks(&content), "I <3 you < me > he\n5\n[a note]");
+        assert_eq!(without_marks("<"), "<");
+        assert_eq!(without_marks(""), "");
     }
 
     #[test]

@@ -24,6 +24,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use self::fence::Fence;
+pub use self::fence::without_marks;
 pub use self::history::{HistoryCut, Selected};
 pub use self::persona::RenderedPersona;
 pub use self::tokens::{BytesPerFour, TokenCounter};
