@@ -24,6 +24,7 @@ use fanvue_bot::message::Message;
 use fanvue_bot::oauth::TokenSource;
 use fanvue_bot::page::{Page, PageRequest};
 use fanvue_bot::persona::Persona;
+use fanvue_bot::prompt::without_marks;
 use fanvue_bot::queue::WorkerId;
 use fanvue_bot::revision::{Revision, Versioned};
 use fanvue_bot::store::{Change, Due, HolderId, Lease, LeaseName, Store, StoreError};
@@ -45,7 +46,9 @@ impl LlmProvider for AsksBack {
                 message: "the prompt has no messages".to_owned(),
             });
         };
-        let words = asked.content.trim_end_matches(['.', '!', '?']);
+        // What the fan wrote stands between marks, which a reply must not have.
+        let said = without_marks(&asked.content);
+        let words = said.trim_end_matches(['.', '!', '?']);
         Ok(Completion::new(format!("\"{words}\"? why do you ask?")))
     }
 

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 use fanvue_bot::llm::{Completion, CompletionRequest, LlmCapabilities, LlmError, LlmProvider};
 use fanvue_bot::openai::OpenAi;
+use fanvue_bot::prompt::without_marks;
 use fanvue_bot::secret::Secret;
 
 /// The provider of the demo, whose next answers can be made to fail.
@@ -103,10 +104,12 @@ impl LlmProvider for Template {
     async fn complete(&self, request: &CompletionRequest) -> Result<Completion, LlmError> {
         tokio::time::sleep(Duration::from_millis(400)).await;
         let number = self.answers.fetch_add(1, Ordering::Relaxed) + 1;
+        // What the fan wrote stands between marks, which a reply must not have.
         let asked = request
             .messages
             .last()
-            .map_or("", |message| &message.content);
+            .map(|message| without_marks(&message.content))
+            .unwrap_or_default();
         let photo = asked.contains("[a photo or video");
         let words: Vec<&str> = asked
             .lines()
