@@ -6,9 +6,45 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanvue_bot::sqlx::SqliteBackend;
+use fanvue_bot::sqlx::postgres::{LeaseClock, WakeUps};
 use fanvue_bot::sqlx::sqlite::Synchronous;
+use fanvue_bot::sqlx::{PostgresBackend, SqliteBackend};
 use fanvue_bot_testkit::day::Day;
+
+use crate::postgres_server::fresh;
+
+/// Time is virtual, so leases lapse by it too.
+async fn on_postgres(seed: u64) {
+    let Some(database) = fresh().await else {
+        return;
+    };
+    let backend = PostgresBackend::builder(database.address())
+        .lease_clock(LeaseClock::Caller)
+        .wake_ups(WakeUps::Poll)
+        .open()
+        .await
+        .unwrap();
+    let day = Day::new(seed)
+        .people(2, 2)
+        .bursts(2)
+        .length(Duration::from_secs(3_600));
+    let report = match day.run(Arc::new(backend.clone())).await {
+        Ok(report) => report,
+        Err(failure) => panic!("{failure}"),
+    };
+    assert!(report.replies > 0 && report.faults > 0, "{report:?}");
+    backend.close().await;
+}
+
+#[tokio::test]
+async fn no_fan_is_answered_twice_or_forgotten_on_postgres_in_the_first_day() {
+    on_postgres(1).await;
+}
+
+#[tokio::test]
+async fn no_fan_is_answered_twice_or_forgotten_on_postgres_in_the_second_day() {
+    on_postgres(2).await;
+}
 
 async fn on_sqlite(seed: u64) {
     let folder = tempfile::tempdir().unwrap();

@@ -8,7 +8,6 @@ use fanvue_bot_core::backend::BackendError;
 use fanvue_bot_core::queue::Enqueued;
 use fanvue_bot_core::revision::Revision;
 use fanvue_bot_core::store::StoreError;
-use fanvue_bot_core::time::Timestamp;
 use serde::Serialize;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
@@ -24,7 +23,7 @@ use crate::job_id;
 use crate::row::{ContentRow, CreatorRow, DecisionRow, FanRow, JobRow, MessageRow};
 
 const WRITE: &str = "SELECT verdict, revision, missing, numbers, added \
-    FROM fanvue_bot.write($1::text::json, $2, $3)";
+    FROM fanvue_bot.write($1::text::json, $2::text::json, $3, $4)";
 
 /// How often an operation on its own is tried when another transaction is in its way.
 const TRIES: usize = 4;
@@ -126,26 +125,46 @@ impl Writer {
 
     /// Makes the calls in one transaction: all, but for those whose change is refused.
     async fn write(&self, group: &[Call<Intake, Outcome>]) -> Result<Vec<Outcome>, Fault> {
-        let elements = elements(group);
-        let batch: Vec<&Element<'_>> = elements.iter().map(|(element, _)| element).collect();
-        let batch = serde_json::to_string(&batch)
-            .map_err(|error| Fault::from(sqlx::Error::Encode(error.into())))?;
+        let batch = Batch::of(group);
         let clock = self.options.clock.now();
+        let jobs = if batch.jobs.is_empty() {
+            None
+        } else {
+            Some(json(&batch.jobs)?)
+        };
         let values = Values::default()
-            .add(batch)?
+            .add(json(&batch.changes)?)?
+            .add(jobs)?
             .add(self.shared.keys_now(&self.options))?
             .add(clock.as_micros().max(0) / 1_000)?;
         let rows = self.database.call(WRITE, values).await?;
 
         let mut outcomes: Vec<Option<Outcome>> = group.iter().map(|_| None).collect();
-        let mut added = false;
-        for (row, (_, places)) in rows.iter().zip(&elements) {
-            let verdict = Verdict::read(row)?;
-            added |= !verdict.added.is_empty();
-            verdict.settle(places, group, clock, &mut outcomes);
+        for (row, call) in rows.iter().zip(&batch.changed) {
+            let outcome = verdict(row)?.map(|revision| written(group, *call, Some(revision)));
+            if let Some(place) = outcomes.get_mut(*call) {
+                *place = Some(outcome.map_err(Into::into));
+            }
         }
-        if added {
-            self.shared.added();
+        if let Some(row) = rows.get(batch.changed.len()) {
+            let columns = Columns::new(row, "jobs");
+            let numbers: Vec<i64> = columns.get(3, "numbers")?;
+            let added: Option<Vec<i64>> = columns.get(4, "added")?;
+            let added: BTreeSet<i64> = added.into_iter().flatten().collect();
+            if !added.is_empty() {
+                self.shared.added();
+            }
+            for (number, (call, index)) in numbers.iter().zip(&batch.places) {
+                let Some(outcome) = outcomes.get_mut(*call) else {
+                    continue;
+                };
+                if let Ok(written) = outcome.get_or_insert_with(|| Ok(written(group, *call, None)))
+                    && added.contains(number)
+                    && let Some(enqueued) = written.enqueued.get_mut(*index)
+                {
+                    *enqueued = Enqueued::New(job_id::new(*number, clock));
+                }
+            }
         }
         Ok(outcomes
             .into_iter()
@@ -154,141 +173,104 @@ impl Writer {
     }
 }
 
-/// A job of a call: which call, and which of its jobs.
-type Place = (usize, usize);
-
-/// What an element is for: a call's change, and the places of its jobs in the order of the element's.
-struct Places {
-    change: Option<usize>,
-    jobs: Vec<Place>,
+fn json(value: &impl Serialize) -> Result<String, Fault> {
+    serde_json::to_string(value).map_err(|error| Fault::from(sqlx::Error::Encode(error.into())))
 }
 
-/// The elements of one statement, in an order that all processes keep to, so that two statements wait for each
-/// other and never for both. Jobs without a change are put together by creator.
-fn elements<'g>(group: &'g [Call<Intake, Outcome>]) -> Vec<(Element<'g>, Places)> {
-    let mut elements: BTreeMap<(Uuid, Option<Uuid>, usize), (Element<'g>, Places)> =
-        BTreeMap::new();
-    for (number, call) in group.iter().enumerate() {
-        let jobs = call.args.jobs.iter().enumerate();
-        let Some((change, expected)) = &call.args.change else {
-            for (index, job) in jobs {
-                let (element, places) =
-                    elements.entry((job.creator, None, 0)).or_insert_with(|| {
-                        let places = Places {
-                            change: None,
-                            jobs: Vec::new(),
-                        };
-                        (Element::of_jobs(job.creator), places)
-                    });
-                element.push(job);
-                places.jobs.push((number, index));
-            }
-            continue;
-        };
-        let (key, mut element) = match change {
-            ChangeRows::Creator(row) => ((row.creator, None), Element::of_creator(row, *expected)),
-            ChangeRows::Conversation(rows) => {
-                let row = &rows.conversation;
-                let key = (row.creator, Some(row.fan));
-                (key, Element::of_conversation(rows, *expected))
-            }
-        };
-        // The jobs of one creator together; usually all are.
-        let mut by_creator: BTreeMap<Uuid, Vec<(usize, &JobRow)>> = BTreeMap::new();
-        for (index, job) in jobs {
-            by_creator
-                .entry(job.creator)
-                .or_default()
-                .push((index, job));
-        }
-        let mut places = Places {
-            change: Some(number),
-            jobs: Vec::new(),
-        };
-        for (index, job) in by_creator.into_values().flatten() {
-            element.push(job);
-            places.jobs.push((number, index));
-        }
-        elements.insert((key.0, key.1, number + 1), (element, places));
+/// What became of a call, as long as no job of it is known to be new.
+fn written(group: &[Call<Intake, Outcome>], call: usize, revision: Option<Revision>) -> Written {
+    let jobs = group.get(call).map_or(0, |call| call.args.jobs.len());
+    Written {
+        revision,
+        enqueued: vec![Enqueued::Duplicate; jobs],
     }
-    elements.into_values().collect()
 }
 
-/// What the database says of one element.
-struct Verdict {
-    refused: Option<StoreError>,
-    revision: Option<Revision>,
-    numbers: Vec<i64>,
-    added: BTreeSet<i64>,
-}
-
-impl Verdict {
-    fn read(row: &PgRow) -> Result<Self, Fault> {
-        let columns = Columns::new(row, "conversations");
-        let refused = match columns.get::<Option<&str>>(0, "verdict")? {
-            None => None,
-            Some("missing") => {
-                let missing: Uuid = columns.get(2, "missing")?;
-                Some(StoreError::Rejected {
-                    reason: format!("message {missing} does not exist in this conversation"),
-                })
-            }
-            Some(_) => Some(StoreError::Conflict),
-        };
-        let revision = columns
-            .get::<Option<i64>>(1, "revision")?
-            .map(u64::try_from)
-            .transpose()
-            .map_err(|_| columns.corrupt("revision", "a revision"))?;
-        Ok(Self {
-            refused,
-            revision: revision.map(Revision::new),
-            numbers: columns.get(3, "numbers")?,
-            added: columns
-                .get::<Option<Vec<i64>>>(4, "added")?
-                .into_iter()
-                .flatten()
-                .collect(),
-        })
-    }
-
-    fn settle(
-        self,
-        places: &Places,
-        group: &[Call<Intake, Outcome>],
-        clock: Timestamp,
-        outcomes: &mut [Option<Outcome>],
-    ) {
-        let written = |call: usize, revision| Written {
-            revision,
-            enqueued: vec![
-                Enqueued::Duplicate;
-                group.get(call).map_or(0, |call| call.args.jobs.len())
-            ],
-        };
-        if let Some(call) = places.change
-            && let Some(outcome) = outcomes.get_mut(call)
-        {
-            *outcome = Some(match self.refused {
-                Some(refused) => Err(refused.into()),
-                None => Ok(written(call, self.revision)),
-            });
+/// The revision that a change made, or why it was refused.
+fn verdict(row: &PgRow) -> Result<Result<Revision, StoreError>, Fault> {
+    let columns = Columns::new(row, "conversations");
+    match columns.get::<Option<&str>>(0, "verdict")? {
+        None => {
+            let revision: i64 = columns.get(1, "revision")?;
+            let revision =
+                u64::try_from(revision).map_err(|_| columns.corrupt("revision", "a revision"))?;
+            Ok(Ok(Revision::new(revision)))
         }
-        for ((call, index), number) in places.jobs.iter().zip(&self.numbers) {
-            let Some(outcome) = outcomes.get_mut(*call) else {
+        Some("missing") => {
+            let missing: Uuid = columns.get(2, "missing")?;
+            Ok(Err(StoreError::Rejected {
+                reason: format!("message {missing} does not exist in this conversation"),
+            }))
+        }
+        Some(_) => Ok(Err(StoreError::Conflict)),
+    }
+}
+
+/// What one statement writes.
+struct Batch<'g> {
+    changes: Vec<Element<'g>>,
+    /// Whose the changes are, in their order: the places of calls in the group.
+    changed: Vec<usize>,
+    jobs: Vec<JobElement<'g>>,
+    /// Whose the jobs are, in their order: which call, and which of its jobs.
+    places: Vec<(usize, usize)>,
+}
+
+impl<'g> Batch<'g> {
+    /// The changes are in an order that all processes keep to, so that two statements wait for each other and never
+    /// for both; those of one conversation stay in the order in which they came.
+    fn of(group: &'g [Call<Intake, Outcome>]) -> Self {
+        let mut changes = Vec::new();
+        for (call, Call { args, .. }) in group.iter().enumerate() {
+            let Some((change, expected)) = &args.change else {
                 continue;
             };
-            if let Ok(written) = outcome.get_or_insert_with(|| Ok(written(*call, None)))
-                && self.added.contains(number)
-                && let Some(enqueued) = written.enqueued.get_mut(*index)
-            {
-                *enqueued = Enqueued::New(job_id::new(*number, clock));
+            changes.push(match change {
+                ChangeRows::Creator(row) => {
+                    let element = Element::of_creator(row, *expected);
+                    ((row.creator, None), call, element)
+                }
+                ChangeRows::Conversation(rows) => {
+                    let row = &rows.conversation;
+                    let element = Element::of_conversation(rows, *expected);
+                    ((row.creator, Some(row.fan)), call, element)
+                }
+            });
+        }
+        changes.sort_by_key(|(key, _, _)| *key);
+
+        let mut batch = Self {
+            changes: Vec::with_capacity(changes.len()),
+            changed: Vec::with_capacity(changes.len()),
+            jobs: Vec::new(),
+            places: Vec::new(),
+        };
+        // From 1 on, as the database counts.
+        let mut place_of = BTreeMap::new();
+        for (_, call, element) in changes {
+            batch.changes.push(element);
+            batch.changed.push(call);
+            place_of.insert(call, batch.changed.len());
+        }
+        for (call, Call { args, .. }) in group.iter().enumerate() {
+            for (index, job) in args.jobs.iter().enumerate() {
+                batch.jobs.push(JobElement {
+                    change: place_of.get(&call).copied(),
+                    creator: job.creator,
+                    lane: job.lane,
+                    key: text::encode(&job.key),
+                    kind: &job.kind,
+                    priority: job.priority,
+                    due: job.due,
+                });
+                batch.places.push((call, index));
             }
         }
+        batch
     }
 }
 
-/// A change with its jobs, as the database reads it.
+/// A change, as the database reads it.
 #[derive(Serialize)]
 struct Element<'g> {
     creator: Uuid,
@@ -296,7 +278,6 @@ struct Element<'g> {
     profile: Option<CreatorElement<'g>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     conversation: Option<ConversationElement<'g>>,
-    jobs: Vec<JobsElement<'g>>,
 }
 
 #[derive(Serialize)]
@@ -373,13 +354,9 @@ struct DeletionElement {
 }
 
 #[derive(Serialize)]
-struct JobsElement<'g> {
-    creator: Uuid,
-    jobs: Vec<JobElement<'g>>,
-}
-
-#[derive(Serialize)]
 struct JobElement<'g> {
+    change: Option<usize>,
+    creator: Uuid,
     lane: Uuid,
     key: Cow<'g, str>,
     kind: &'g str,
@@ -393,15 +370,6 @@ fn stored(expected: Option<Revision>) -> Option<i64> {
 }
 
 impl<'g> Element<'g> {
-    fn of_jobs(creator: Uuid) -> Self {
-        Self {
-            creator,
-            profile: None,
-            conversation: None,
-            jobs: Vec::new(),
-        }
-    }
-
     fn of_creator(row: &'g CreatorRow, expected: Option<Revision>) -> Self {
         Self {
             profile: Some(CreatorElement {
@@ -409,7 +377,8 @@ impl<'g> Element<'g> {
                 account: row.account,
                 profile: &row.profile,
             }),
-            ..Self::of_jobs(row.creator)
+            creator: row.creator,
+            conversation: None,
         }
     }
 
@@ -442,24 +411,8 @@ impl<'g> Element<'g> {
                     })
                     .collect(),
             }),
-            ..Self::of_jobs(row.creator)
-        }
-    }
-
-    fn push(&mut self, job: &'g JobRow) {
-        let element = JobElement {
-            lane: job.lane,
-            key: text::encode(&job.key),
-            kind: &job.kind,
-            priority: job.priority,
-            due: job.due,
-        };
-        match self.jobs.last_mut() {
-            Some(last) if last.creator == job.creator => last.jobs.push(element),
-            _ => self.jobs.push(JobsElement {
-                creator: job.creator,
-                jobs: vec![element],
-            }),
+            creator: row.creator,
+            profile: None,
         }
     }
 }

@@ -81,13 +81,16 @@ async fn check_server(connection: &mut PgConnection) -> Result<(), OpenError> {
         .persistent(false)
         .fetch_one(connection)
         .await?;
-    let version: i32 = row.try_get(0)?;
-    if version < OLDEST_SERVER {
-        return Err(OpenError::OldServer {
-            major: u32::try_from(version / 10_000).unwrap_or(0),
-        });
+    supported(row.try_get(0)?)
+}
+
+fn supported(version: i32) -> Result<(), OpenError> {
+    if version >= OLDEST_SERVER {
+        return Ok(());
     }
-    Ok(())
+    Err(OpenError::OldServer {
+        major: u32::try_from(version / 10_000).unwrap_or(0),
+    })
 }
 
 /// Refuses a role for which row level security does not hold; answers with its name.
@@ -236,4 +239,47 @@ async fn check_rights(connection: &mut PgConnection, role: String) -> Result<(),
         role,
         what: format!("use {} of the schema fanvue_bot", names.join(", ")),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_before_14_is_refused_in_words() {
+        for version in [140_000, 150_018, 180_001] {
+            assert!(supported(version).is_ok());
+        }
+        let error = supported(130_022).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "the server is Postgres 13, and 14 is the oldest that works: update it"
+        );
+    }
+
+    /// A setting that outlives its transaction would be the next client's behind a pooler.
+    #[test]
+    fn every_setting_ends_with_its_transaction() {
+        let mut settings = 0;
+        for step in MIGRATIONS {
+            // A function's own settings, after its head, end with the call.
+            for (line, text) in (1..).zip(step.sql.lines()) {
+                let place = format!("{} line {line}: {text}", step.name);
+                if text.contains("set_config(") && !text.starts_with("--") {
+                    assert!(text.contains(", true)"), "{place}");
+                    settings += 1;
+                }
+                let session = ["SET app.", "SET SESSION", "SET fanvue"];
+                assert!(!session.iter().any(|set| text.contains(set)), "{place}");
+            }
+        }
+        assert!(settings > 10);
+    }
+
+    #[test]
+    fn migrations_are_numbered_from_one_without_a_gap() {
+        let numbers: Vec<i64> = MIGRATIONS.iter().map(|step| step.version).collect();
+        let expected: Vec<i64> = (1..).take(MIGRATIONS.len()).collect();
+        assert_eq!(numbers, expected);
+    }
 }

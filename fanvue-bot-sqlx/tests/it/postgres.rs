@@ -4,5 +4,6 @@ use fanvue_bot_sqlx::PostgresBackend;
 
 mod conformance;
 mod opening;
+mod queue;
 mod sealed;
 mod server;

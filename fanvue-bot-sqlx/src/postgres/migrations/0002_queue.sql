@@ -7,12 +7,12 @@ CREATE FUNCTION fanvue_bot.server_now() RETURNS bigint
 LANGUAGE sql VOLATILE
 AS $$ SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint $$;
 
--- Adds a tenant's jobs whose keys are free. Answers with a number for each job, in their order, and with those
--- of the jobs that were added.
+-- Adds jobs whose keys are free, of any number of tenants; leaves out those that follow from a refused change.
+-- Answers with a number for each job, in their order, and with those of the jobs that were added.
 --
 -- A key is free if no job has it, which the unique index tells, and no ended one, which is looked up afterwards:
 -- a job that ends at the same time has left its key behind by then, or the index has waited for it.
-CREATE FUNCTION fanvue_bot.add_jobs(p_creator uuid, p_jobs json, p_now bigint, p_millis bigint,
+CREATE FUNCTION fanvue_bot.add_jobs(p_jobs json, p_refused integer[], p_now bigint, p_millis bigint,
     OUT numbers bigint[], OUT added bigint[])
 LANGUAGE plpgsql
 SET enable_seqscan = off
@@ -20,36 +20,39 @@ SET enable_bitmapscan = off
 SET jit = off
 AS $$
 DECLARE
+    v_creators uuid[];
     v_keys text[];
     v_taken bigint[];
 BEGIN
-    PERFORM set_config('app.creator', p_creator::text, true);
+    PERFORM set_config('app.crossing', 'queue', true);
     -- Numbered in the order of the call, inserted in the order of the keys: two calls with the same keys wait
     -- for each other and never for both.
     WITH numbered AS MATERIALIZED (
         SELECT nextval('fanvue_bot.jobs_seq') AS seq, j.*
         FROM json_to_recordset(p_jobs)
-            AS j (lane uuid, key text, kind text, priority smallint, due bigint)
+            AS j (change integer, creator uuid, lane uuid, key text, kind text, priority smallint, due bigint)
     ), inserted AS (
         INSERT INTO fanvue_bot.jobs AS j
             (seq, creator_id, lane, id, due_at, priority, idempotency_key, kind)
-        SELECT n.seq, p_creator, n.lane,
+        SELECT n.seq, n.creator, n.lane,
             -- A version 7 uuid that ends in the number: its 62 low bits.
             (lpad(to_hex(p_millis), 12, '0') || '7000' || to_hex(n.seq | (-9223372036854775808)))::uuid,
             n.due, n.priority, n.key, n.kind
-        FROM numbered AS n ORDER BY n.key COLLATE "C", n.seq
+        FROM numbered AS n
+        WHERE n.change IS NULL OR n.change <> ALL (p_refused)
+        ORDER BY n.creator, n.key COLLATE "C", n.seq
         ON CONFLICT (creator_id, idempotency_key) DO NOTHING
-        RETURNING j.seq, j.idempotency_key
+        RETURNING j.seq, j.creator_id, j.idempotency_key
     )
     SELECT (SELECT array_agg(n.seq ORDER BY n.seq) FROM numbered AS n), array_agg(i.seq),
-        array_agg(i.idempotency_key)
-    INTO numbers, added, v_keys FROM inserted AS i;
+        array_agg(i.creator_id), array_agg(i.idempotency_key)
+    INTO numbers, added, v_creators, v_keys FROM inserted AS i;
 
     SELECT array_agg(n.seq) INTO v_taken
-    FROM unnest(added, v_keys) AS n (seq, key)
+    FROM unnest(added, v_creators, v_keys) AS n (seq, creator, key)
     CROSS JOIN LATERAL (
         SELECT FROM fanvue_bot.job_keys AS k
-        WHERE k.creator_id = p_creator AND k.idempotency_key = n.key AND k.expires_at > p_now OFFSET 0
+        WHERE k.creator_id = n.creator AND k.idempotency_key = n.key AND k.expires_at > p_now OFFSET 0
     ) AS taken;
     IF v_taken IS NOT NULL THEN
         DELETE FROM fanvue_bot.jobs AS j WHERE j.seq = ANY (v_taken);

@@ -135,44 +135,43 @@ BEGIN
 END
 $$;
 
--- Makes any number of changes, each with the jobs that follow from it: those that are accepted together, all or
--- none. One row for each element, in their order; `numbers` and `added` are as `add_jobs` says, for all its jobs.
-CREATE FUNCTION fanvue_bot.write(p_batch json, p_now bigint, p_millis bigint)
+-- Makes any number of changes and adds the jobs that follow from them or from nothing: those that are accepted
+-- together, all or none. One row for each change, in their order, and one for the jobs, which is as `add_jobs` says.
+-- A job names the change that it follows from by its place, from 1 on.
+CREATE FUNCTION fanvue_bot.write(p_changes json, p_jobs json, p_now bigint, p_millis bigint)
 RETURNS TABLE (verdict text, revision bigint, missing uuid, numbers bigint[], added bigint[])
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    v_now bigint := coalesce(p_now, fanvue_bot.server_now());
-    v_element json;
-    v_jobs json;
+    v_change json;
     v_creator uuid;
-    v_numbers bigint[];
-    v_added bigint[];
+    v_place integer := 0;
+    v_refused integer[] := '{}';
 BEGIN
-    FOR v_element IN SELECT e FROM json_array_elements(p_batch) AS e LOOP
-        v_creator := (v_element ->> 'creator')::uuid;
-        verdict := NULL;
-        revision := NULL;
+    FOR v_change IN SELECT c FROM json_array_elements(p_changes) AS c LOOP
+        v_place := v_place + 1;
+        v_creator := (v_change ->> 'creator')::uuid;
         missing := NULL;
-        numbers := '{}';
-        added := '{}';
-        IF v_element -> 'conversation' IS NOT NULL THEN
+        IF v_change -> 'conversation' IS NOT NULL THEN
             SELECT c.verdict, c.revision, c.missing INTO verdict, revision, missing
-            FROM fanvue_bot.commit_conversation(v_creator, v_element -> 'conversation') AS c;
-        ELSIF v_element -> 'profile' IS NOT NULL THEN
+            FROM fanvue_bot.commit_conversation(v_creator, v_change -> 'conversation') AS c;
+        ELSE
             SELECT c.verdict, c.revision INTO verdict, revision
-            FROM fanvue_bot.commit_creator(v_creator, v_element -> 'profile') AS c;
+            FROM fanvue_bot.commit_creator(v_creator, v_change -> 'profile') AS c;
         END IF;
-        IF verdict IS NULL THEN
-            FOR v_jobs IN SELECT j FROM json_array_elements(v_element -> 'jobs') AS j LOOP
-                SELECT a.numbers, a.added INTO v_numbers, v_added
-                FROM fanvue_bot.add_jobs((v_jobs ->> 'creator')::uuid, v_jobs -> 'jobs', v_now, p_millis) AS a;
-                numbers := numbers || v_numbers;
-                added := added || v_added;
-            END LOOP;
+        IF verdict IS NOT NULL THEN
+            v_refused := v_refused || v_place;
         END IF;
         RETURN NEXT;
     END LOOP;
+    IF p_jobs IS NOT NULL THEN
+        verdict := NULL;
+        revision := NULL;
+        missing := NULL;
+        SELECT a.numbers, a.added INTO numbers, added
+        FROM fanvue_bot.add_jobs(p_jobs, v_refused, coalesce(p_now, fanvue_bot.server_now()), p_millis) AS a;
+        RETURN NEXT;
+    END IF;
 END
 $$;
 

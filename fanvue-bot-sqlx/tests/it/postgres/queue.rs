@@ -1,0 +1,424 @@
+//! The queue as several processes share it, which here are several back ends on one database.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use fanvue_bot_core::queue::{Enqueued, JobQueue, NewJob, OrderingKey, WorkerId};
+use fanvue_bot_core::time::{Clock as _, SystemClock, Timestamp};
+use fanvue_bot_sqlx::PostgresBackend;
+use fanvue_bot_sqlx::postgres::{PostgresBuilder, WakeUps};
+use sqlx::Row as _;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::server::{Fresh, empty, fresh, run};
+use crate::given::{at, conversation_id, job};
+
+/// Longer than anything here takes, and shorter than a wait that nobody ends.
+const SOON: Duration = Duration::from_secs(30);
+const LONG: Duration = Duration::from_secs(600);
+
+fn worker() -> WorkerId {
+    WorkerId::new("worker")
+}
+
+async fn process(
+    database: &Fresh,
+    settings: impl FnOnce(PostgresBuilder) -> PostgresBuilder,
+) -> PostgresBackend {
+    let builder = PostgresBackend::builder(database.address()).max_connections(4);
+    settings(builder).open().await.unwrap()
+}
+
+fn polling_every(interval: Duration) -> fanvue_bot_sqlx::QueueSettings {
+    let mut settings = fanvue_bot_sqlx::QueueSettings::default();
+    settings.poll_interval = interval;
+    settings
+}
+
+/// Until `waiter` waits, which is after a claim that found nothing.
+async fn find_nothing(waiter: &PostgresBackend) {
+    let claimed = waiter
+        .claim(&worker(), 1, SystemClock.now(), LONG)
+        .await
+        .unwrap();
+    assert_eq!(claimed, []);
+}
+
+#[tokio::test]
+async fn who_waits_is_woken_by_what_another_process_enqueues() {
+    let Some(database) = fresh().await else {
+        return;
+    };
+    // Longer than the test may take: only a notification ends the wait in time.
+    let seldom = polling_every(Duration::from_secs(3_600));
+    let waiter = process(&database, |builder| builder.queue(seldom)).await;
+    let other = process(&database, |builder| builder).await;
+    // The listener connects on its own time; until it does, the wait is not ended by anybody.
+    let mut admin = database.connect_as_admin().await;
+    loop {
+        let listening = sqlx::query(
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query ILIKE 'LISTEN%'",
+        )
+        .fetch_all(&mut admin)
+        .await
+        .unwrap();
+        if listening.len() == 2 {
+            break;
+        }
+    }
+    find_nothing(&waiter).await;
+    let waiting = tokio::spawn({
+        let waiter = waiter.clone();
+        async move { waiter.ready().await }
+    });
+    other
+        .enqueue(&[job(conversation_id(1, 1), "k", 0)])
+        .await
+        .unwrap();
+    timeout(SOON, waiting).await.unwrap().unwrap().unwrap();
+    let lanes = waiter
+        .claim(&worker(), 1, SystemClock.now(), LONG)
+        .await
+        .unwrap();
+    assert_eq!(lanes.len(), 1);
+}
+
+#[tokio::test]
+async fn who_does_not_listen_finds_it_by_polling() {
+    let Some(database) = fresh().await else {
+        return;
+    };
+    let often = polling_every(Duration::from_millis(20));
+    let poll = |builder: PostgresBuilder| builder.wake_ups(WakeUps::Poll).queue(often);
+    let waiter = process(&database, poll).await;
+    let other = process(&database, |builder| builder).await;
+    find_nothing(&waiter).await;
+    other
+        .enqueue(&[job(conversation_id(1, 1), "k", 0)])
+        .await
+        .unwrap();
+    let found = async {
+        loop {
+            waiter.ready().await.unwrap();
+            let lanes = waiter
+                .claim(&worker(), 1, SystemClock.now(), LONG)
+                .await
+                .unwrap();
+            if !lanes.is_empty() {
+                break;
+            }
+        }
+    };
+    timeout(SOON, found).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_wait_ends_when_the_next_job_comes_due() {
+    let Some(database) = fresh().await else {
+        return;
+    };
+    let seldom = polling_every(Duration::from_secs(3_600));
+    let poll = |builder: PostgresBuilder| builder.wake_ups(WakeUps::Poll).queue(seldom);
+    let queue = process(&database, poll).await;
+    let mut later = job(conversation_id(1, 1), "k", 0);
+    later.due = SystemClock.now() + Duration::from_millis(300);
+    queue.enqueue(&[later]).await.unwrap();
+    find_nothing(&queue).await;
+    timeout(SOON, queue.ready()).await.unwrap().unwrap();
+    let lanes = queue
+        .claim(&worker(), 1, SystemClock.now(), LONG)
+        .await
+        .unwrap();
+    assert_eq!(lanes.len(), 1);
+}
+
+#[tokio::test]
+async fn several_processes_never_hold_one_lane_and_end_each_job_once() {
+    let Some(database) = fresh().await else {
+        return;
+    };
+    let mut processes = Vec::new();
+    for _ in 0..3 {
+        processes.push(process(&database, |builder| builder).await);
+    }
+    let jobs: Vec<NewJob> = (0..600)
+        .map(|number| {
+            job(
+                conversation_id(1 + number % 3, number % 40),
+                &format!("{number}"),
+                0,
+            )
+        })
+        .collect();
+    let added: BTreeSet<_> = processes[0]
+        .enqueue(&jobs)
+        .await
+        .unwrap()
+        .into_iter()
+        .collect_ids();
+    assert_eq!(added.len(), 600);
+
+    let held: Arc<Mutex<BTreeSet<OrderingKey>>> = Arc::default();
+    let ended: Arc<Mutex<BTreeMap<OrderingKey, Vec<_>>>> = Arc::default();
+    let mut workers = JoinSet::new();
+    for number in 0..6 {
+        let queue = processes[number % 3].clone();
+        let (held, ended) = (Arc::clone(&held), Arc::clone(&ended));
+        workers.spawn(async move {
+            let name = WorkerId::new(format!("worker {number}"));
+            loop {
+                let lanes = queue
+                    .claim(&name, 3, SystemClock.now(), LONG)
+                    .await
+                    .unwrap();
+                if ended.lock().unwrap().values().map(Vec::len).sum::<usize>() == 600 {
+                    return;
+                }
+                for lane in lanes {
+                    assert!(
+                        held.lock().unwrap().insert(lane.ordering_key.clone()),
+                        "in two hands"
+                    );
+                    tokio::task::yield_now().await;
+                    // The model goes first: after the call, another may have the lane.
+                    let claims: Vec<_> = lane.jobs.into_iter().map(|job| job.claim).collect();
+                    held.lock().unwrap().remove(&lane.ordering_key);
+                    ended
+                        .lock()
+                        .unwrap()
+                        .entry(lane.ordering_key)
+                        .or_default()
+                        .extend(claims.iter().map(|claim| claim.job));
+                    queue.complete(claims, SystemClock.now()).await.unwrap();
+                }
+            }
+        });
+    }
+    let all = timeout(Duration::from_secs(100), workers.join_all()).await;
+    assert!(all.is_ok(), "jobs were lost");
+    let ended = ended.lock().unwrap();
+    let each: BTreeSet<_> = ended.values().flatten().copied().collect();
+    assert_eq!(each, added);
+    for jobs in ended.values() {
+        assert!(
+            jobs.is_sorted(),
+            "ids of one call grow, so each lane ended in order"
+        );
+    }
+}
+
+trait Ids {
+    fn collect_ids(self) -> BTreeSet<fanvue_bot_core::id::JobId>;
+}
+
+impl<I: Iterator<Item = Enqueued>> Ids for I {
+    fn collect_ids(self) -> BTreeSet<fanvue_bot_core::id::JobId> {
+        self.filter_map(|answer| match answer {
+            Enqueued::New(id) => Some(id),
+            Enqueued::Duplicate => None,
+        })
+        .collect()
+    }
+}
+
+#[tokio::test]
+async fn whoever_lets_a_lease_lapse_has_it_extended_or_loses_it_and_never_both() {
+    let Some(database) = fresh().await else {
+        return;
+    };
+    let slow = process(&database, |builder| builder).await;
+    let other = process(&database, |builder| builder).await;
+    for round in 0..60 {
+        let id = conversation_id(1, round);
+        let jobs = [
+            job(id, &format!("a{round}"), 0),
+            job(id, &format!("b{round}"), 0),
+        ];
+        slow.enqueue(&jobs).await.unwrap();
+        let lanes = slow
+            .claim(&worker(), 1, SystemClock.now(), Duration::ZERO)
+            .await
+            .unwrap();
+        let claims: Vec<_> = lanes
+            .into_iter()
+            .flat_map(|lane| lane.jobs)
+            .map(|job| job.claim)
+            .collect();
+        assert_eq!(claims.len(), 2);
+        let thief = WorkerId::new("thief");
+        let (extended, taken) = tokio::join!(
+            slow.extend(&claims, SystemClock.now(), LONG),
+            other.claim(&thief, 1, SystemClock.now(), LONG),
+        );
+        let (extended, taken) = (extended.unwrap(), taken.unwrap());
+        match (extended.len(), taken.len()) {
+            (2, 0) => slow.complete(extended, SystemClock.now()).await.unwrap(),
+            (0, 1) => {
+                let claims = taken
+                    .into_iter()
+                    .flat_map(|lane| lane.jobs)
+                    .map(|job| job.claim);
+                other
+                    .complete(claims.collect(), SystemClock.now())
+                    .await
+                    .unwrap();
+            }
+            neither_or_both => panic!("{neither_or_both:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn thousands_of_jobs_in_a_held_lane_hide_no_other_lane() {
+    let Some(database) = fresh().await else {
+        return;
+    };
+    let queue = process(&database, |builder| builder.lane_cap(10)).await;
+    let deep: Vec<NewJob> = (0..4_000)
+        .map(|number| job(conversation_id(1, 1), &format!("{number}"), 0))
+        .collect();
+    queue.enqueue(&deep).await.unwrap();
+    let held = queue.claim(&worker(), 5, at(10), LONG).await.unwrap();
+    assert_eq!(held.len(), 1);
+    assert_eq!(held[0].jobs.len(), 10);
+    let others: Vec<NewJob> = (2..5)
+        .map(|fan| job(conversation_id(1, fan), &format!("o{fan}"), 5))
+        .collect();
+    queue.enqueue(&others).await.unwrap();
+    let lanes = queue.claim(&worker(), 5, at(10), LONG).await.unwrap();
+    let found: BTreeSet<_> = lanes.into_iter().map(|lane| lane.ordering_key).collect();
+    let expected: BTreeSet<_> = (2..5).map(|fan| conversation_id(1, fan).into()).collect();
+    assert_eq!(found, expected);
+}
+
+#[tokio::test]
+async fn a_job_of_a_newer_version_is_left_to_it_and_given_up_when_nobody_comes() {
+    let Some(database) = fresh().await else {
+        return;
+    };
+    let queue = process(&database, |builder| builder).await;
+    let jobs = [
+        job(conversation_id(1, 1), "future", 0),
+        job(conversation_id(1, 2), "known", 0),
+    ];
+    queue.enqueue(&jobs).await.unwrap();
+    let mut admin = database.connect_as_admin().await;
+    let change =
+        "UPDATE fanvue_bot.jobs SET kind = '{\"kind\":\"dream\"}' WHERE idempotency_key = 'future'";
+    run(&mut admin, change.to_owned()).await;
+
+    let lanes = queue.claim(&worker(), 5, at(0), LONG).await.unwrap();
+    assert_eq!(lanes.len(), 1, "the known one");
+    for minute in 1..=10 {
+        let now = at(minute * 61);
+        assert_eq!(queue.claim(&worker(), 5, now, LONG).await.unwrap(), []);
+    }
+    let row = sqlx::query("SELECT attempt, cause FROM fanvue_bot.dead_letters")
+        .fetch_one(&mut admin)
+        .await
+        .unwrap();
+    assert_eq!(row.get::<i32, _>(0), 10);
+    assert!(row.get::<String, _>(1).contains("jobs.kind"));
+}
+
+#[tokio::test]
+async fn a_name_is_free_after_its_time_and_is_forgotten() {
+    let Some(database) = fresh().await else {
+        return;
+    };
+    let day = Duration::from_secs(86_400);
+    let queue = process(&database, |builder| builder.idempotency_retention(day)).await;
+    let again = job(conversation_id(1, 1), "again", 0);
+    let end = async |now: Timestamp| {
+        let lanes = queue.claim(&worker(), 1, now, LONG).await.unwrap();
+        let claims = lanes
+            .into_iter()
+            .flat_map(|lane| lane.jobs)
+            .map(|job| job.claim);
+        queue.complete(claims.collect(), now).await.unwrap();
+    };
+    queue.enqueue(std::slice::from_ref(&again)).await.unwrap();
+    // Two days ago, so that its time is over by the server's clock too.
+    end(SystemClock.now().minus(day * 2)).await;
+    let answer = queue.enqueue(std::slice::from_ref(&again)).await.unwrap();
+    assert!(matches!(answer[..], [Enqueued::New(_)]), "{answer:?}");
+    end(SystemClock.now()).await;
+    let answer = queue.enqueue(std::slice::from_ref(&again)).await.unwrap();
+    assert_eq!(answer, [Enqueued::Duplicate]);
+
+    let later = SystemClock.now() + day * 2;
+    assert_eq!(queue.claim(&worker(), 1, later, LONG).await.unwrap(), []);
+    let mut admin = database.connect_as_admin().await;
+    let kept = sqlx::query("SELECT 1 FROM fanvue_bot.job_keys")
+        .fetch_all(&mut admin)
+        .await
+        .unwrap();
+    assert_eq!(kept.len(), 0);
+}
+
+#[tokio::test]
+async fn no_operation_of_the_queue_reads_a_whole_table() {
+    let Some(database) = empty("plans").await else {
+        return;
+    };
+    let queue = process(&database, |builder| builder).await;
+    let mut admin = database.connect_as_admin().await;
+    // Statistics of an empty table are the worst to plan by, and stay if nothing replaces them.
+    let stale =
+        "ALTER TABLE fanvue_bot.jobs SET (autovacuum_enabled = off); ANALYZE fanvue_bot.jobs";
+    run(&mut admin, stale.to_owned()).await;
+    for some in 0..10 {
+        let jobs: Vec<NewJob> = (0..2_000)
+            .map(|number| {
+                job(
+                    conversation_id(1 + number % 20, number),
+                    &format!("{some} {number}"),
+                    some,
+                )
+            })
+            .collect();
+        queue.enqueue(&jobs).await.unwrap();
+    }
+    for _ in 0..20 {
+        let lanes = queue.claim(&worker(), 20, at(5), LONG).await.unwrap();
+        let mut claims: Vec<_> = lanes
+            .into_iter()
+            .flat_map(|lane| lane.jobs)
+            .map(|job| job.claim)
+            .collect();
+        let now = SystemClock.now();
+        let claims_left = queue.extend(&claims, now, LONG).await.unwrap();
+        assert_eq!(claims_left.len(), claims.len());
+        let note = fanvue_bot_core::queue::FailureNote::new("tired");
+        queue
+            .reschedule(claims.pop().unwrap(), at(60), &note)
+            .await
+            .unwrap();
+        queue
+            .dead_letter(claims.pop().unwrap(), now, &note)
+            .await
+            .unwrap();
+        queue.complete(claims, now).await.unwrap();
+    }
+    assert_eq!(queue.claim(&worker(), 10, at(-1), LONG).await.unwrap(), []);
+    timeout(SOON, queue.ready()).await.unwrap().unwrap();
+    // What a connection has counted is known once it is closed.
+    queue.close().await;
+    let whole = loop {
+        let row = sqlx::query(
+            "SELECT seq_scan, n_tup_del FROM pg_stat_user_tables \
+             WHERE schemaname = 'fanvue_bot' AND relname = 'jobs'",
+        )
+        .fetch_one(&mut admin)
+        .await
+        .unwrap();
+        let (whole, deleted): (i64, i64) = (row.get(0), row.get(1));
+        if deleted > 0 {
+            break whole;
+        }
+    };
+    // Making the indexes read the table too, once each; every operation was made twenty times.
+    assert!(whole < 15, "{whole} whole reads");
+}
