@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::task::{AbortHandle, Id, JoinSet};
@@ -17,11 +18,13 @@ use crate::queue::{Claim, ClaimedLane, FailureNote, JobQueue, QueueError, Worker
 pub struct WorkerOptions {
     /// Names this process; unique among those that share a queue.
     pub id: WorkerId,
-    /// How many lanes are worked on at once. Default: 64; a lane mostly waits for a model.
+    /// How many lanes are worked on at once, at least one. Default: 64; a lane mostly waits for a model.
     pub concurrency: usize,
-    /// How long a claim holds unless it is renewed: how long a dead worker's lanes wait. Default: 30 s.
+    /// How long a claim holds unless it is renewed: how long a dead worker's lanes wait. Default: 30 s; at
+    /// least 300 ms.
     pub lease: Duration,
-    /// How often to look for work that nothing announced. Default: 1 s.
+    /// How often to look for work that nothing announced, and how long to leave a queue alone that failed.
+    /// Default: 1 s; at least 10 ms.
     pub poll: Duration,
     /// How long a drain waits for what is being done before it hands the rest back. Default: 20 s.
     pub drain: Duration,
@@ -40,10 +43,10 @@ impl WorkerOptions {
         }
     }
 
-    /// Working on this many lanes at once; at least one.
+    /// Working on this many lanes at once.
     #[must_use]
-    pub fn concurrency(mut self, lanes: usize) -> Self {
-        self.concurrency = lanes.max(1);
+    pub const fn concurrency(mut self, lanes: usize) -> Self {
+        self.concurrency = lanes;
         self
     }
 
@@ -67,7 +70,22 @@ impl WorkerOptions {
         self.drain = drain;
         self
     }
+
+    /// With what a worker cannot work with raised to the least that it can.
+    fn workable(self) -> Self {
+        Self {
+            concurrency: self.concurrency.max(1),
+            lease: self.lease.max(SHORTEST_LEASE),
+            poll: self.poll.max(SHORTEST_POLL),
+            ..self
+        }
+    }
 }
+
+/// Shorter claims lapse while the call that renews them is under way.
+const SHORTEST_LEASE: Duration = Duration::from_millis(300);
+/// A queue that has nothing, or is in trouble, is not asked without a pause.
+const SHORTEST_POLL: Duration = Duration::from_millis(10);
 
 /// How often a page of what is overdue is looked at.
 const SWEEP: Duration = Duration::from_secs(30);
@@ -100,6 +118,8 @@ pub struct Worker {
 struct InWork {
     claims: Vec<Claim>,
     task: AbortHandle,
+    /// Its work is over and it ends its jobs: that they are gone no longer means that they were lost.
+    ending: Arc<AtomicBool>,
 }
 
 type Finished = Result<RunOutcome, EngineError>;
@@ -117,6 +137,7 @@ impl Worker {
     /// Dropping the future stops at once; the lanes then come back when their leases lapse.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> WorkerReport {
         let Self { engine, options } = self;
+        let options = options.workable();
         let queue = Arc::clone(engine.backend().queue());
         let mut state = Running {
             report: WorkerReport::default(),
@@ -202,8 +223,13 @@ async fn wait(
 
 fn put_off(worker: &WorkerId, error: &QueueError, poll: Duration) -> Instant {
     tracing::error!(worker.id = %worker, error = %FailureNote::from_error(error), "no jobs could be claimed");
-    // Zero would ask a queue in trouble without a pause.
-    Instant::now() + poll.max(Duration::from_millis(10))
+    after(poll)
+}
+
+/// The time after this wait; one that is too long to be told ends in a year.
+fn after(wait: Duration) -> Instant {
+    const YEAR: Duration = Duration::from_secs(365 * 86_400);
+    Instant::now() + wait.min(YEAR)
 }
 
 #[derive(Debug)]
@@ -219,8 +245,21 @@ impl Running {
     fn start(&mut self, engine: &Engine, lane: ClaimedLane) {
         let claims = lane.jobs.iter().map(|job| job.claim.duplicate()).collect();
         let engine = engine.clone();
-        let task = self.tasks.spawn(async move { engine.run(lane).await });
-        self.lanes.insert(task.id(), InWork { claims, task });
+        let ending = Arc::new(AtomicBool::new(false));
+        let task = self.tasks.spawn({
+            let ending = Arc::clone(&ending);
+            async move {
+                let worked = engine.work(lane).await;
+                ending.store(true, Ordering::Release);
+                engine.end(worked).await
+            }
+        });
+        let lane = InWork {
+            claims,
+            task,
+            ending,
+        };
+        self.lanes.insert(lane.task.id(), lane);
     }
 
     fn finish(&mut self, finished: Result<(Id, Finished), tokio::task::JoinError>) {
@@ -231,6 +270,12 @@ impl Running {
                     Ok(RunOutcome::Done { .. }) => self.report.done += 1,
                     Ok(RunOutcome::Retrying { .. }) => self.report.retrying += 1,
                     Ok(RunOutcome::GaveUp { .. }) => self.report.given_up += 1,
+                    Err(EngineError::Queue(QueueError::ClaimLost { .. })) => {
+                        self.report.lost += 1;
+                        tracing::warn!(
+                            "a lane was lost to another worker before its jobs were ended"
+                        );
+                    }
                     Err(error) => {
                         self.report.lost += 1;
                         tracing::warn!(error = %FailureNote::from_error(&error), "a lane's jobs could not be ended and come back");
@@ -260,13 +305,13 @@ impl Running {
         match queue.extend(&claims, engine.now(), options.lease).await {
             Ok(held) => {
                 for lane in self.lanes.values() {
-                    // A lane that is just ending has fewer jobs than it began with; only a lane of
-                    // which nothing is held is lost.
+                    // A lane that ends has fewer jobs than it began with, in the end none. While it
+                    // works all are held, or it is lost.
                     if lane
                         .claims
                         .iter()
                         .all(|claim| held.iter().all(|held| held.job != claim.job))
-                        && !lane.task.is_finished()
+                        && !lane.ending.load(Ordering::Acquire)
                     {
                         tracing::warn!(
                             job.id = lane
@@ -292,7 +337,7 @@ impl Running {
         options: &WorkerOptions,
         mut renew: tokio::time::Interval,
     ) {
-        let deadline = Instant::now() + options.drain;
+        let deadline = after(options.drain);
         while !self.tasks.is_empty() {
             tokio::select! {
                 Some(finished) = self.tasks.join_next_with_id() => self.finish(finished),

@@ -34,10 +34,40 @@ pub enum RunOutcome {
     },
 }
 
+/// A lane whose work is over and whose jobs are not ended yet.
+#[derive(Debug)]
+pub(crate) struct Worked {
+    pub(super) id: ConversationId,
+    /// The one that was tried most first.
+    pub(super) claims: Vec<Claim>,
+    pub(super) attempt: u32,
+    /// When the conversation is looked at next.
+    pub(super) result: Result<Option<Timestamp>, Failure>,
+}
+
 impl Engine {
+    /// The second half of [`Engine::run`]: from the first poll on, the lane's jobs may be gone from the
+    /// queue without having been lost.
+    pub(crate) async fn end(&self, worked: Worked) -> Result<RunOutcome, EngineError> {
+        let Worked {
+            id,
+            claims,
+            attempt,
+            result,
+        } = worked;
+        match result {
+            Ok(wake_at) => {
+                self.follow_up(id, wake_at, &claims).await?;
+                self.backend().queue().complete(claims, self.now()).await?;
+                Ok(RunOutcome::Done { wake_at })
+            }
+            Err(failure) => self.fail(id, claims, attempt, failure).await,
+        }
+    }
+
     /// Enqueues the wake-up that a resting conversation needs, named after the taking of the job that ends
     /// with it: a job that is taken again after a crash may need another one than the time before.
-    pub(super) async fn follow_up(
+    async fn follow_up(
         &self,
         id: ConversationId,
         wake_at: Option<Timestamp>,
@@ -54,7 +84,7 @@ impl Engine {
     }
 
     /// Ends the jobs of a run that failed, as its failure asks for.
-    pub(super) async fn fail(
+    async fn fail(
         &self,
         id: ConversationId,
         mut claims: Vec<Claim>,

@@ -24,6 +24,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub use self::builder::EngineBuilder;
 pub use self::ending::RunOutcome;
+pub(crate) use self::ending::Worked;
 use self::failure::Failure;
 use crate::backend::{Backend, BackendError};
 use crate::batch::{Arrival, Batch};
@@ -216,6 +217,12 @@ impl Engine {
     /// # Errors
     /// As [`EngineError`] says; the jobs come back by themselves.
     pub async fn run(&self, lane: ClaimedLane) -> Result<RunOutcome, EngineError> {
+        let worked = self.work(lane).await;
+        self.end(worked).await
+    }
+
+    /// The first half of [`Engine::run`]: the lane's jobs are still held when it returns.
+    pub(crate) async fn work(&self, lane: ClaimedLane) -> Worked {
         let id = lane.ordering_key.conversation();
         let mut claims: Vec<Claim> = Vec::with_capacity(lane.jobs.len());
         let mut attempt = 0;
@@ -236,13 +243,11 @@ impl Engine {
         } else {
             self.advance(id).await
         };
-        match result {
-            Ok(wake_at) => {
-                self.follow_up(id, wake_at, &claims).await?;
-                self.backend().queue().complete(claims, self.now()).await?;
-                Ok(RunOutcome::Done { wake_at })
-            }
-            Err(failure) => self.fail(id, claims, attempt, failure).await,
+        Worked {
+            id,
+            claims,
+            attempt,
+            result,
         }
     }
 

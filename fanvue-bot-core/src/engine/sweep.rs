@@ -19,7 +19,7 @@ impl Engine {
     /// at the end.
     ///
     /// A wake-up can get lost where store and queue share no database, between the two steps of a commit,
-    /// and when somebody deletes jobs. Idempotent; a worker does it once a minute.
+    /// and when somebody deletes jobs. Idempotent; a worker does it every half minute.
     ///
     /// # Errors
     /// The store's and the queue's.

@@ -10,6 +10,7 @@ mod ids;
 mod past;
 mod scene;
 mod waiting;
+mod worker;
 
 use std::sync::Arc;
 use std::time::Duration;
