@@ -66,12 +66,6 @@ impl Backoff {
         let full = u64::try_from(full.as_micros()).unwrap_or(u64::MAX);
         Duration::from_micros(seed.derive("backoff").in_range(full / 2, full))
     }
-
-    /// Whether attempt number `attempt` (from 1) was the last one.
-    #[must_use]
-    pub const fn exhausted(&self, attempt: u32) -> bool {
-        attempt >= self.attempts
-    }
 }
 
 #[cfg(test)]
@@ -89,7 +83,5 @@ mod tests {
                 "{attempt}: {delay:?}"
             );
         }
-        assert!(!backoff.exhausted(4));
-        assert!(backoff.exhausted(5));
     }
 }
