@@ -222,7 +222,7 @@ impl Platform {
 
     fn answered_twice(&self) -> usize {
         self.lock()
-            .send_counts()
+            .sent_answers()
             .iter()
             .filter(|sent| sent.count > 1)
             .count()

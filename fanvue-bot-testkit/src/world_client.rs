@@ -300,8 +300,12 @@ impl FanvueClient for WorldClient {
 
     async fn set_typing(&self, auth: &Auth, fan: FanId, typing: Typing) -> Result<(), ClientError> {
         let (mut world, account) = self.enter(auth)?;
+        let typing = match typing {
+            Typing::Started => world::Typing::Started,
+            Typing::Stopped => world::Typing::Stopped,
+        };
         world
-            .typing(account, fan.as_uuid(), typing == Typing::Started)
+            .typing(account, fan.as_uuid(), typing)
             .map_err(refused)
     }
 

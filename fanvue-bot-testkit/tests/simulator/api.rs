@@ -479,7 +479,7 @@ async fn equal_sends_are_stored_twice_whatever_key_they_carry() -> Test {
             .await?;
         assert_eq!(answer.status(), 201);
     }
-    let counts = bench.simulator.send_counts();
+    let counts = bench.simulator.sent_answers();
     assert_eq!(counts.len(), 1);
     assert_eq!((counts[0].inbound, counts[0].count), (Some(inbound), 2));
     Ok(())

@@ -9,7 +9,7 @@ use super::jwt;
 use super::shared::{ConsentMode, RequestRecord, Shared};
 use crate::simulator::world::{
     ApiError, App, DeliveryRecord, FanMessage, Fixture, IssuedTokens, Message, Moment, NewMessage,
-    PortalWebhook, RequestRule, SecretText, SendCount, WebhookRule, World,
+    PortalWebhook, RequestRule, SecretText, SentAnswer, WebhookRule, World,
 };
 
 /// Tokens as the token endpoint would have answered them.
@@ -233,9 +233,10 @@ impl Handle {
         })
     }
 
-    /// API sends counted by chat, inbound message and text. See [`World::send_counts`].
-    pub fn send_counts(&self) -> Vec<SendCount> {
-        self.shared.look(|platform, _| platform.world.send_counts())
+    /// API sends counted by chat, inbound message and text. See [`World::sent_answers`].
+    pub fn sent_answers(&self) -> Vec<SentAnswer> {
+        self.shared
+            .look(|platform, _| platform.world.sent_answers())
     }
 
     /// The chats whose newest message from a person is the fan's: creator, fan, message.

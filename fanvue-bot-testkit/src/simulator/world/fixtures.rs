@@ -6,6 +6,7 @@ use super::World;
 use super::error::ApiError;
 use super::media::{MediaStatus, MediaType};
 use super::message::{FanMessage, MessageKind, NewMessage};
+use super::people::Contact;
 use super::time::Moment;
 
 /// Who lives in the populated world.
@@ -83,7 +84,7 @@ impl World {
         self.fan_writes(luna, one, unknown, start.plus(260_000))?;
         self.fan_writes(luna, two, "are you there?", start.plus(300_000))?;
         self.fan_writes(luna, unreachable, "bye", start.plus(310_000))?;
-        self.set_contactable(luna, unreachable, false);
+        self.set_contact(luna, unreachable, Contact::Refused);
         let friends = self.create_list(luna, "no bot", start)?;
         self.add_list_members(luna, friends, &[two])?;
         Ok(Fixture {

@@ -26,7 +26,7 @@
 //! let access = world.authorize(tokens.access, now)?;
 //! world.send_message(access.user, fan, "I am!", now.plus(5_000))?;
 //! assert!(world.unanswered().is_empty());
-//! assert!(world.send_counts().iter().all(|sent| sent.count == 1));
+//! assert!(world.sent_answers().iter().all(|sent| sent.count == 1));
 //! # Ok(())
 //! # }
 //! ```
@@ -51,13 +51,14 @@ mod secret;
 pub mod signature;
 mod time;
 mod tokens;
+mod writing;
 
 use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
 pub use app::{ApiSubscription, App, Grant, PortalWebhook, SCOPES};
-pub use chat::{Chat, ChatPatch, MAX_NICKNAME, MAX_TEXT, MIN_PRICE};
+pub use chat::{Chat, ChatPatch, MAX_NICKNAME, Typing};
 pub use error::ApiError;
 pub use event::{EventBody, EventKind, TOPICS, WebhookFamily, topic};
 pub use fault::{RequestFault, RequestRule, Trigger, WebhookFault, WebhookRule};
@@ -68,15 +69,16 @@ pub use media::{Folder, Media, MediaStatus, MediaType, Template};
 pub use message::{AutomatedTrigger, FanMessage, Message, MessageKind, NewMessage, Origin};
 pub use money::{Payment, Spending};
 pub use outbox::{Delivery, DeliveryRecord, DeliveryState, Outcome};
-pub use people::{Creator, Fan, Relation, Subscription};
+pub use people::{Contact, Creator, Fan, OnlineStatus, Relation, Subscription, SubscriptionEnd};
 pub use rate::{BucketKey, RateDecision, RateLimits};
-pub use report::SendCount;
+pub use report::SentAnswer;
 pub use rng::Rng;
 pub use secret::SecretText;
 #[cfg(feature = "simulator")]
 pub(crate) use signature::hex;
 pub use time::Moment;
 pub use tokens::{Access, Consent, IssuedTokens, OAuthError, challenge};
+pub use writing::{MAX_TEXT, MIN_PRICE};
 
 /// The platform's own constants, to be changed before or while it runs.
 #[derive(Clone, Debug)]

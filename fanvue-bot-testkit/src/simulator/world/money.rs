@@ -1,4 +1,4 @@
-//! Payments, and what a creator can learn from them about a fan.
+//! Purchases, payments, and what a creator can learn from them about a fan.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::World;
 use super::error::ApiError;
 use super::event::EventKind;
+use super::message::AutomatedTrigger;
 use super::time::Moment;
 
 /// Money that a fan paid to a creator.
@@ -111,6 +112,41 @@ impl World {
             .ok_or_else(|| ApiError::not_found("Payment"))?;
         let (creator, fan) = (found.creator, found.fan);
         self.emit(creator, fan, &EventKind::DisputeCreated { payment }, now);
+        Ok(())
+    }
+
+    /// The fan unlocks a priced message.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if there is no such priced message, `Conflict` if it is unlocked already.
+    pub fn fan_purchases(
+        &mut self,
+        creator: Uuid,
+        fan: Uuid,
+        message: Uuid,
+        now: Moment,
+    ) -> Result<(), ApiError> {
+        let priced = self
+            .chats
+            .get_mut(&(creator, fan))
+            .and_then(|chat| chat.messages.iter_mut().find(|m| m.uuid == message))
+            .ok_or_else(|| ApiError::not_found("Message"))?;
+        let price = priced
+            .price
+            .ok_or_else(|| ApiError::not_found("Priced message"))?;
+        if priced.purchased_at.is_some() {
+            return Err(ApiError::Conflict("Message is unlocked already".to_owned()));
+        }
+        priced.purchased_at = Some(now);
+        let media = priced.media.clone();
+        for uuid in media {
+            if let Some(item) = self.media.get_mut(&uuid) {
+                item.purchased_by.insert(fan);
+            }
+        }
+        self.pay(creator, fan, "message", price, Some(message), now);
+        self.automate(creator, fan, AutomatedTrigger::NewPurchase, now);
         Ok(())
     }
 

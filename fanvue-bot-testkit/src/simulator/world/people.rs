@@ -103,6 +103,36 @@ impl Default for Relation {
     }
 }
 
+/// Whether a creator may write to a fan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "possible or not")]
+pub enum Contact {
+    /// The creator may.
+    Possible,
+    /// The fan is deleted, or blocked the creator.
+    Refused,
+}
+
+/// Whether a fan is signed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "signed in or not")]
+pub enum OnlineStatus {
+    /// Signed in.
+    Online,
+    /// Signed out.
+    Offline,
+}
+
+/// When a subscription that a fan ends is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SubscriptionEnd {
+    /// Now.
+    AtOnce,
+    /// When the period ends that is paid for.
+    AtPeriodEnd,
+}
+
 /// A subscription of a fan to a creator.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -224,11 +254,11 @@ impl World {
     }
 
     /// Lets the creator write to the fan, or not. A chat that exists stays listed either way.
-    pub fn set_contactable(&mut self, creator: Uuid, fan: Uuid, contactable: bool) {
+    pub fn set_contact(&mut self, creator: Uuid, fan: Uuid, contact: Contact) {
         self.relations
             .entry((creator, fan))
             .or_default()
-            .contactable = contactable;
+            .contactable = contact == Contact::Possible;
     }
 
     pub(crate) fn is_contactable(&self, creator: Uuid, fan: Uuid) -> bool {
@@ -239,7 +269,8 @@ impl World {
     }
 
     /// Signs a fan in or out.
-    pub fn set_online(&mut self, fan: Uuid, online: bool, now: Moment) {
+    pub fn set_online_status(&mut self, fan: Uuid, status: OnlineStatus, now: Moment) {
+        let online = status == OnlineStatus::Online;
         let Some(person) = self.fans.get_mut(&fan) else {
             return;
         };
@@ -339,7 +370,7 @@ impl World {
         &mut self,
         creator: Uuid,
         fan: Uuid,
-        at_period_end: bool,
+        end: SubscriptionEnd,
         now: Moment,
     ) -> Result<(), ApiError> {
         let running = self
@@ -349,7 +380,7 @@ impl World {
             .filter(|subscription| subscription.active)
             .ok_or_else(|| ApiError::not_found("Subscription"))?;
         running.auto_renewal = false;
-        if at_period_end {
+        if end == SubscriptionEnd::AtPeriodEnd {
             self.emit(
                 creator,
                 fan,

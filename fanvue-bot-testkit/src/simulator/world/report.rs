@@ -7,10 +7,10 @@ use uuid::Uuid;
 use super::World;
 use super::message::{Message, Origin};
 
-/// How often each text was sent through the API in answer to one message of a fan.
+/// A text that was sent through the API in answer to one message of a fan, and how often.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
-pub struct SendCount {
+pub struct SentAnswer {
     /// The creator.
     pub creator: Uuid,
     /// The fan.
@@ -41,7 +41,7 @@ impl World {
 
     /// API sends counted by chat, inbound message and text. A count above 1 means that a fan read
     /// the same answer twice.
-    pub fn send_counts(&self) -> Vec<SendCount> {
+    pub fn sent_answers(&self) -> Vec<SentAnswer> {
         let mut counts: BTreeMap<(Uuid, Uuid, Option<Uuid>, &str), u64> = BTreeMap::new();
         for (creator, fan, chat) in self.chats() {
             let mut inbound = None;
@@ -58,7 +58,7 @@ impl World {
         }
         counts
             .into_iter()
-            .map(|((creator, fan, inbound, text), count)| SendCount {
+            .map(|((creator, fan, inbound, text), count)| SentAnswer {
                 creator,
                 fan,
                 inbound,

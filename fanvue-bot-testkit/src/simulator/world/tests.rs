@@ -227,7 +227,7 @@ fn a_fan_who_cannot_be_contacted_stays_listed() {
     world
         .fan_writes(creator, fan, "hi", start())
         .expect("known people");
-    world.set_contactable(creator, fan, false);
+    world.set_contact(creator, fan, Contact::Refused);
     let sent = world.send_message(creator, fan, "hello", start());
     assert!(matches!(sent, Err(ApiError::Refused(_))));
     let listed = world
@@ -324,7 +324,7 @@ fn sends_are_counted_for_each_message_that_they_answer() {
         .send_message(creator, fan, "same", start())
         .expect("sends");
     let mut counts: Vec<_> = world
-        .send_counts()
+        .sent_answers()
         .into_iter()
         .map(|c| (c.inbound, c.count))
         .collect();

@@ -7,7 +7,7 @@ use crate::simulator::server::call::Call;
 use crate::simulator::server::request;
 use crate::simulator::server::route::{Handled, Route};
 use crate::simulator::world::{
-    ApiError, AutomatedTrigger, ChatFilter, ChatPatch, ChatQuery, ChatSort, SmartList,
+    ApiError, AutomatedTrigger, ChatFilter, ChatPatch, ChatQuery, ChatSort, SmartList, Typing,
 };
 
 pub(super) const ROUTES: &[Route] = &[
@@ -212,12 +212,14 @@ fn patch(call: &mut Call<'_>) -> Handled {
 
 fn typing(call: &mut Call<'_>) -> Handled {
     let fan = call.id("fan")?;
-    let mut is_typing = true;
+    let mut typing = Typing::Started;
     if !call.raw_body.is_empty() {
         call.read_body()?;
-        is_typing = call.body().boolean("isTyping")?.unwrap_or(true);
+        if call.body().boolean("isTyping")? == Some(false) {
+            typing = Typing::Stopped;
+        }
     }
-    call.world.typing(call.creator, fan, is_typing)?;
+    call.world.typing(call.creator, fan, typing)?;
     Ok(Answer::empty(204))
 }
 

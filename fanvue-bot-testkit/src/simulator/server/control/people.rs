@@ -5,7 +5,10 @@ use uuid::Uuid;
 
 use super::input::{Input, Problem};
 use super::{Answered, Context, Endpoint};
-use crate::simulator::world::{AutomatedTrigger, FanMessage, MediaType, MessageKind, NewMessage};
+use crate::simulator::world::{
+    AutomatedTrigger, Contact, FanMessage, MediaType, MessageKind, NewMessage, OnlineStatus,
+    SubscriptionEnd,
+};
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
@@ -298,11 +301,14 @@ fn subscribe(context: &mut Context<'_>, input: &Input) -> Answered {
 
 fn unsubscribe(context: &mut Context<'_>, input: &Input) -> Answered {
     let (creator, fan) = context.pair(input)?;
-    let at_end = input.maybe_boolean("atPeriodEnd")?.unwrap_or(false);
+    let end = match input.maybe_boolean("atPeriodEnd")? {
+        Some(true) => SubscriptionEnd::AtPeriodEnd,
+        _ => SubscriptionEnd::AtOnce,
+    };
     context
         .platform
         .world
-        .unsubscribe(creator, fan, at_end, context.now)?;
+        .unsubscribe(creator, fan, end, context.now)?;
     Ok(json!({}))
 }
 
@@ -314,17 +320,25 @@ fn fan_reads(context: &mut Context<'_>, input: &Input) -> Answered {
 
 fn contactable(context: &mut Context<'_>, input: &Input) -> Answered {
     let (creator, fan) = context.pair(input)?;
-    let contactable = needed_boolean(input, "contactable")?;
-    context
-        .platform
-        .world
-        .set_contactable(creator, fan, contactable);
+    let contact = if needed_boolean(input, "contactable")? {
+        Contact::Possible
+    } else {
+        Contact::Refused
+    };
+    context.platform.world.set_contact(creator, fan, contact);
     Ok(json!({}))
 }
 
 fn online(context: &mut Context<'_>, input: &Input) -> Answered {
     let fan = input.fan("fan", &context.platform.world)?;
-    let online = needed_boolean(input, "online")?;
-    context.platform.world.set_online(fan, online, context.now);
+    let status = if needed_boolean(input, "online")? {
+        OnlineStatus::Online
+    } else {
+        OnlineStatus::Offline
+    };
+    context
+        .platform
+        .world
+        .set_online_status(fan, status, context.now);
     Ok(json!({}))
 }

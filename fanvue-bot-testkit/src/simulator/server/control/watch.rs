@@ -138,7 +138,7 @@ fn sends(context: &mut Context<'_>, _: &Input) -> Answered {
     let sends: Vec<Value> = context
         .platform
         .world
-        .send_counts()
+        .sent_answers()
         .into_iter()
         .map(|sent| {
             json!({
