@@ -2,13 +2,18 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use fanvue_bot::backend::Backend;
 use fanvue_bot::memory::{MemoryBackend, MemoryVault};
+use fanvue_bot::page::PageRequest;
 use fanvue_bot::secret::{Keyring, MasterKey, SecretVault};
-use fanvue_bot::sqlx::{SqliteBackend, SqliteVault};
+use fanvue_bot::sqlx::{PostgresBackend, PostgresVault, SqliteBackend, SqliteVault};
+use fanvue_bot::store::Store as _;
+use fanvue_bot::time::{Clock as _, SystemClock};
 use sqlx::ConnectOptions as _;
+use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
@@ -22,6 +27,8 @@ pub(crate) enum StoreKind {
     Memory,
     /// One SQLite file, as durable as the library makes it.
     Sqlite,
+    /// A Postgres database, empty, at --database-url.
+    Postgres,
 }
 
 impl StoreKind {
@@ -29,6 +36,7 @@ impl StoreKind {
         match self {
             Self::Memory => "memory",
             Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
         }
     }
 }
@@ -38,8 +46,14 @@ impl StoreKind {
 pub(crate) struct Database {
     pub(crate) backend: Backend,
     pub(crate) vault: Arc<dyn SecretVault>,
-    sqlite: Option<SqliteBackend>,
-    folder: Option<Folder>,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Memory,
+    Sqlite(SqliteBackend, Folder),
+    Postgres(PostgresBackend, PgPool),
 }
 
 /// Where files lie: given, or made for this run and removed with it.
@@ -87,6 +101,7 @@ impl Folder {
 
 const FILE: &str = "load.db";
 const FLOOR_FILE: &str = "floor.db";
+const FLOOR_CONNECTIONS: u32 = 16;
 
 impl Database {
     pub(crate) async fn open(common: &Common) -> anyhow::Result<Self> {
@@ -94,21 +109,42 @@ impl Database {
             StoreKind::Memory => Ok(Self {
                 backend: Backend::shared(Arc::new(MemoryBackend::new())),
                 vault: Arc::new(MemoryVault::new()),
-                sqlite: None,
-                folder: None,
+                kind: Kind::Memory,
             }),
             StoreKind::Sqlite => {
                 let folder = Folder::new(common)?;
                 let sqlite = SqliteBackend::open(folder.path().join(FILE))
                     .await
                     .context("the database does not open")?;
-                // A key for data that nobody keeps.
-                let key = MasterKey::from_text("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")?;
                 Ok(Self {
                     backend: Backend::shared(Arc::new(sqlite.clone())),
-                    vault: Arc::new(SqliteVault::new(sqlite.clone(), Keyring::new(key))),
-                    sqlite: Some(sqlite),
-                    folder: Some(folder),
+                    vault: Arc::new(SqliteVault::new(sqlite.clone(), keyring()?)),
+                    kind: Kind::Sqlite(sqlite, folder),
+                })
+            }
+            StoreKind::Postgres => {
+                let address = common.database_url.as_deref().context(
+                    "--store postgres needs --database-url, the address of an empty database",
+                )?;
+                let postgres = PostgresBackend::open(address)
+                    .await
+                    .context("the database does not open")?;
+                let far = SystemClock.now() + Duration::from_secs(1 << 32);
+                let known = postgres.due(None, far, &PageRequest::first(1)).await?;
+                anyhow::ensure!(
+                    known.items.is_empty(),
+                    "the database has conversations already; make an empty one and name it with --database-url"
+                );
+                // For the floor and for questions to the server; as many as the backend opens itself.
+                let pool = PgPoolOptions::new()
+                    .max_connections(FLOOR_CONNECTIONS)
+                    .connect(address)
+                    .await
+                    .context("the database does not open for the floor")?;
+                Ok(Self {
+                    backend: Backend::shared(Arc::new(postgres.clone())),
+                    vault: Arc::new(PostgresVault::new(postgres.clone(), keyring()?)),
+                    kind: Kind::Postgres(postgres, pool),
                 })
             }
         }
@@ -116,8 +152,21 @@ impl Database {
 
     /// The floor: the least that any bot on this kind of store does for a webhook.
     pub(crate) async fn floor(&self) -> anyhow::Result<Floor> {
-        let Some(folder) = &self.folder else {
-            return Ok(Floor::Memory(Mutex::default()));
+        let folder = match &self.kind {
+            Kind::Memory => return Ok(Floor::Memory(Mutex::default())),
+            Kind::Sqlite(_, folder) => folder,
+            Kind::Postgres(_, pool) => {
+                sqlx::query("DROP TABLE IF EXISTS load_floor")
+                    .execute(pool)
+                    .await?;
+                sqlx::query(
+                    "CREATE TABLE load_floor (id bigserial PRIMARY KEY, body bytea NOT NULL)",
+                )
+                .execute(pool)
+                .await
+                .context("the floor's table cannot be made; the role must own the database")?;
+                return Ok(Floor::Postgres(pool.clone()));
+            }
         };
         let mut connection = SqliteConnectOptions::new()
             .filename(folder.path().join(FLOOR_FILE))
@@ -136,27 +185,53 @@ impl Database {
     }
 
     /// How many connections the database has now, as far as this system tells.
-    pub(crate) fn connections(&self) -> Option<usize> {
+    pub(crate) async fn connections(&self) -> Option<usize> {
+        let sqlite = match &self.kind {
+            Kind::Memory => return None,
+            Kind::Sqlite(sqlite, _) => sqlite,
+            Kind::Postgres(_, pool) => {
+                // Without those of this program's own pool, which counts beside the bot.
+                let all: i64 = sqlx::query_scalar(
+                    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()",
+                )
+                .fetch_one(pool)
+                .await
+                .ok()?;
+                return usize::try_from(all - i64::from(pool.size())).ok();
+            }
+        };
         // Linux lists open files as links; each connection has the main file open once.
-        let file = self.sqlite.as_ref()?.path().canonicalize().ok()?;
+        let file = sqlite.path().canonicalize().ok()?;
         let open = std::fs::read_dir("/proc/self/fd").ok()?;
         let targets = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
         Some(targets.filter(|target| *target == file).count())
     }
 
     pub(crate) async fn close(self) {
-        if let Some(sqlite) = self.sqlite {
-            sqlite.close().await;
+        match self.kind {
+            Kind::Memory => {}
+            Kind::Sqlite(sqlite, _) => sqlite.close().await,
+            Kind::Postgres(postgres, pool) => {
+                postgres.close().await;
+                pool.close().await;
+            }
         }
     }
 }
 
-/// One row for each body, committed by itself and as durable as the store under load, on one connection:
-/// SQLite has one writer at a time however many there are.
+/// A key for data that nobody keeps.
+fn keyring() -> anyhow::Result<Keyring> {
+    let key = MasterKey::from_text("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")?;
+    Ok(Keyring::new(key))
+}
+
+/// One row for each body, committed by itself and as durable as the store under load. On SQLite on one
+/// connection, since it has one writer at a time however many there are; on Postgres on a pool.
 #[derive(Debug)]
 pub(crate) enum Floor {
     Memory(Mutex<Vec<Vec<u8>>>),
     Sqlite(Mutex<SqliteConnection>),
+    Postgres(PgPool),
 }
 
 impl Floor {
@@ -165,6 +240,9 @@ impl Floor {
         match self {
             Self::Memory(_) => "append the body to a list in memory",
             Self::Sqlite(_) => "insert the body as one row, one commit each, WAL, synchronous FULL",
+            Self::Postgres(_) => {
+                "insert the body as one row, one commit each, prepared, on a pool of 16 connections"
+            }
         }
     }
 
@@ -176,6 +254,12 @@ impl Floor {
                 sqlx::query("INSERT INTO bodies (body) VALUES (?1)")
                     .bind(body)
                     .execute(&mut *connection)
+                    .await?;
+            }
+            Self::Postgres(pool) => {
+                sqlx::query("INSERT INTO load_floor (body) VALUES ($1)")
+                    .bind(body)
+                    .execute(pool)
                     .await?;
             }
         }

@@ -78,7 +78,7 @@ pub(crate) async fn run(common: &Common, options: &Options) -> anyhow::Result<Re
             "not available: this system has no /proc/self/statm",
         ),
     }
-    match database.connections() {
+    match database.connections().await {
         Some(connections) => {
             report.count("connections", "connections of the database", connections)
         }

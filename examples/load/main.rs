@@ -52,6 +52,16 @@ struct Common {
     /// program, on the same disk, and is removed at the end.
     #[arg(long, global = true, value_name = "FOLDER")]
     data: Option<PathBuf>,
+    /// The Postgres database to load, which should be empty: postgres://role:password@host/database. The role
+    /// owns it and is no superuser.
+    #[arg(
+        long,
+        global = true,
+        value_name = "ADDRESS",
+        env = "DATABASE_URL",
+        hide_env_values = true
+    )]
+    database_url: Option<String>,
     /// Print one line of JSON instead of a table.
     #[arg(long, global = true)]
     json: bool,
