@@ -366,6 +366,18 @@ pub trait FanvueClient: fmt::Debug + Send + Sync + 'static {
         token: &RefreshToken,
     ) -> Result<TokenSet, ClientError>;
 
+    /// Revokes a refresh token and the grant it belongs to. Idempotent: a token that is unknown or revoked
+    /// already is fine.
+    ///
+    /// # Errors
+    /// [`ClientError::InvalidClient`] if the app's id or secret is refused;
+    /// [`ClientError::Unavailable`] if there was no definite answer: try again.
+    async fn revoke_token(
+        &self,
+        app: &AppCredentials,
+        token: &RefreshToken,
+    ) -> Result<(), ClientError>;
+
     /// The account behind the token: `GET /users/me`.
     ///
     /// # Errors
@@ -570,6 +582,10 @@ macro_rules! forward_client {
 
             async fn refresh_tokens(&self, app: &AppCredentials, token: &RefreshToken) -> Result<TokenSet, ClientError> {
                 (**self).refresh_tokens(app, token).await
+            }
+
+            async fn revoke_token(&self, app: &AppCredentials, token: &RefreshToken) -> Result<(), ClientError> {
+                (**self).revoke_token(app, token).await
             }
 
             async fn current_user(&self, auth: &Auth) -> Result<User, ClientError> {

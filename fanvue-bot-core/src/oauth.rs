@@ -1,7 +1,10 @@
-//! Access tokens: read from the vault, refreshed early, by one task of one process at a time.
+//! Connecting accounts, and access tokens: read from the vault, refreshed early, by one task of one process
+//! at a time.
 
+mod authorization;
 mod flight;
 mod grant;
+mod pending;
 mod refresh;
 mod status;
 mod stored;
@@ -10,12 +13,18 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::authorization::{
+    AuthorizeError, Authorized, Authorizer, AuthorizerBuilder, AuthorizerConfigError,
+    CallbackQuery, Confirmation, Login, SessionId,
+};
 use self::flight::{Flight, Waiting};
 use self::grant::{Grant, Grants};
 use self::refresh::{Need, Ports, REFRESH_LEASE};
 pub use self::status::{Connection, GrantStatus, RefreshFailure};
 use self::stored::StoredTokens;
-use crate::client::{AccessToken, AppCredentials, Auth, ClientError, FanvueClient, TokenSet};
+use crate::client::{
+    AccessToken, AppCredentials, Auth, ClientError, FanvueClient, RefreshToken, TokenSet,
+};
 use crate::creator::Creator;
 use crate::entropy::{Entropy, EntropyError, OsEntropy, Seed};
 use crate::id::CreatorId;
@@ -226,16 +235,16 @@ impl TokenSource {
     /// [`TokenError::Vault`]; the set is then not stored and must not be used.
     pub async fn connect(&self, creator: CreatorId, tokens: &TokenSet) -> Result<(), TokenError> {
         let tokens = StoredTokens::issued(tokens, None, self.ports.clock.now());
+        self.store(creator, &tokens).await
+    }
+
+    async fn store(&self, creator: CreatorId, tokens: &StoredTokens) -> Result<(), TokenError> {
         let id = refresh::row(creator);
         loop {
             // Not read into tokens: what does not read back is replaced as well.
-            let expected = self
-                .ports
-                .vault
-                .get(&id)
-                .await?
-                .map(|stored| stored.revision);
-            match self.ports.write(creator, &tokens, expected).await {
+            let stored = self.ports.vault.get(&id).await?;
+            let expected = stored.map(|stored| stored.revision);
+            match self.ports.write(creator, tokens, expected).await {
                 Err(TokenError::Vault(error)) if matches!(*error, VaultError::Conflict) => {}
                 outcome => {
                     outcome?;
@@ -244,6 +253,59 @@ impl TokenSource {
                 }
             }
         }
+    }
+
+    /// Ends the creator's grant: revokes it at Fanvue, then erases its tokens here. From then on
+    /// [`TokenSource::auth`] answers [`TokenError::NotConnected`]. Idempotent.
+    ///
+    /// # Errors
+    /// [`TokenError::Client`] if it could not be revoked; nothing has changed then, and
+    /// [`TokenSource::erase`] erases it without that. [`TokenError::Vault`] if it could not be erased.
+    pub async fn disconnect(&self, creator: CreatorId) -> Result<(), TokenError> {
+        let stored = match self.ports.read(creator).await {
+            Ok(stored) => stored,
+            // What does not read back can only be erased.
+            Err(TokenError::Corrupt) => None,
+            Err(error) => return Err(error),
+        };
+        let token = stored.and_then(|stored| stored.value.refresh_token());
+        if let Some(token) = token {
+            let revoked = self.ports.client.revoke_token(&self.ports.app, &token);
+            revoked.await?;
+        }
+        self.erase(creator).await?;
+        tracing::info!(creator.id = %creator, "fanvue account disconnected");
+        Ok(())
+    }
+
+    /// Erases the creator's tokens here and leaves the grant at Fanvue, where its owner can end it
+    /// (fanvue.com/settings/account/third-party-apps). Idempotent.
+    ///
+    /// # Errors
+    /// [`TokenError::Vault`]; the tokens may then still be there.
+    pub async fn erase(&self, creator: CreatorId) -> Result<(), TokenError> {
+        self.forget(creator).await.map(drop)
+    }
+
+    /// Erases the tokens, and answers with the refresh token that there was.
+    async fn forget(&self, creator: CreatorId) -> Result<Option<RefreshToken>, TokenError> {
+        let id = refresh::row(creator);
+        while let Some(stored) = self.ports.vault.get(&id).await? {
+            match self.ports.vault.delete(&id, stored.revision).await {
+                Ok(()) => {
+                    self.grants.of(creator).memory.begin_anew();
+                    let tokens = StoredTokens::from_bytes(stored.value.expose());
+                    return Ok(tokens.and_then(|tokens| tokens.refresh_token()));
+                }
+                Err(VaultError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(None)
+    }
+
+    const fn ports(&self) -> &Ports {
+        &self.ports
     }
 
     /// A credential for the creator's chats, refreshed if it is about to expire.

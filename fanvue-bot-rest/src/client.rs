@@ -92,21 +92,6 @@ impl RestClient {
         }
     }
 
-    /// Revokes a refresh token and the grant it belongs to. Idempotent: a token that is unknown or revoked
-    /// already is fine.
-    ///
-    /// # Errors
-    /// [`ClientError::InvalidClient`] if the app's id or secret is refused;
-    /// [`ClientError::Unavailable`] if there was no definite answer: try again.
-    pub async fn revoke(
-        &self,
-        app: &AppCredentials,
-        token: &RefreshToken,
-    ) -> Result<(), ClientError> {
-        let now = self.budgets.now();
-        self.oauth.revoke(&self.transport, app, token, now).await
-    }
-
     /// How many requests this client would send for `auth` right now before it answers
     /// [`ClientError::RateLimited`] by itself. For health pages; other processes that share the account
     /// are known only as far as Fanvue's answers told.
@@ -283,6 +268,15 @@ impl FanvueClient for RestClient {
     ) -> Result<TokenSet, ClientError> {
         let now = self.budgets.now();
         self.oauth.refresh(&self.transport, app, token, now).await
+    }
+
+    async fn revoke_token(
+        &self,
+        app: &AppCredentials,
+        token: &RefreshToken,
+    ) -> Result<(), ClientError> {
+        let now = self.budgets.now();
+        self.oauth.revoke(&self.transport, app, token, now).await
     }
 
     async fn current_user(&self, auth: &Auth) -> Result<User, ClientError> {

@@ -13,12 +13,8 @@ pub(crate) fn sealed_error(error: KeyringError) -> VaultError {
 
 /// The kind of secret that is stored under this name.
 pub(crate) fn secret_kind(name: &str) -> Option<SecretKind> {
-    [
-        SecretKind::TokenSet,
-        SecretKind::ClientSecret,
-        SecretKind::WebhookSecret,
-        SecretKind::PreviousWebhookSecret,
-    ]
-    .into_iter()
-    .find(|kind| kind.as_str() == name)
+    SecretKind::ALL
+        .iter()
+        .copied()
+        .find(|kind| kind.as_str() == name)
 }

@@ -379,6 +379,20 @@ macro_rules! decorate_ports {
                     .await
                 }
 
+                async fn revoke_token(
+                    &self,
+                    app: &AppCredentials,
+                    token: &RefreshToken,
+                ) -> Result<(), ClientError> {
+                    // Repeating it is harmless, so a lost answer is no unknown outcome.
+                    self.around(
+                        "FanvueClient::revoke_token",
+                        Read,
+                        self.inner.revoke_token(app, token),
+                    )
+                    .await
+                }
+
                 async fn current_user(&self, auth: &Auth) -> Result<User, ClientError> {
                     self.around(
                         "FanvueClient::current_user",

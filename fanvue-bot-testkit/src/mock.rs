@@ -124,6 +124,7 @@ mock! {
     impl FanvueClient for FanvueClient {
         async fn exchange_code(&self, grant: &AuthorizationGrant) -> Result<TokenSet, ClientError>;
         async fn refresh_tokens(&self, app: &AppCredentials, token: &RefreshToken) -> Result<TokenSet, ClientError>;
+        async fn revoke_token(&self, app: &AppCredentials, token: &RefreshToken) -> Result<(), ClientError>;
         async fn current_user(&self, auth: &Auth) -> Result<User, ClientError>;
         async fn chats(&self, auth: &Auth, filter: ChatFilter, page: &PageRequest) -> Result<Page<ChatSummary>, ClientError>;
         async fn messages(&self, auth: &Auth, fan: FanId, query: &MessageQuery) -> Result<Page<RemoteMessage>, ClientError>;

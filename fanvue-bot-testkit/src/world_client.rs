@@ -184,6 +184,19 @@ impl FanvueClient for WorldClient {
             .map_err(|_| ClientError::InvalidGrant)
     }
 
+    async fn revoke_token(
+        &self,
+        app: &AppCredentials,
+        token: &RefreshToken,
+    ) -> Result<(), ClientError> {
+        let mut world = self.lock();
+        world
+            .check_client(&app.client_id, app.client_secret.expose())
+            .map_err(|_| ClientError::InvalidClient)?;
+        world.revoke_refresh(&app.client_id, token.expose());
+        Ok(())
+    }
+
     async fn current_user(&self, auth: &Auth) -> Result<User, ClientError> {
         let (_world, account) = self.enter(auth)?;
         Ok(User::new(AccountId::from_uuid(account)))

@@ -145,7 +145,7 @@ impl Ports {
             if stored.value.access_token != old.expose() {
                 return Ok(stored.value.access_token());
             }
-            let Some(token) = stored.value.refresh_token.clone().map(RefreshToken::new) else {
+            let Some(token) = stored.value.refresh_token() else {
                 let failure = RefreshFailure::NoRefreshToken;
                 return self.end(creator, old, failure).await;
             };
@@ -327,6 +327,10 @@ impl StoredTokens {
             refresh_started: None,
             failure: None,
         }
+    }
+
+    pub(super) fn refresh_token(&self) -> Option<RefreshToken> {
+        self.refresh_token.clone().map(RefreshToken::new)
     }
 
     pub(super) fn access_token(&self) -> AccessToken {

@@ -95,9 +95,20 @@ pub enum SecretKind {
     WebhookSecret,
     /// The webhook secret before the last rotation, still accepted.
     PreviousWebhookSecret,
+    /// A connection that was begun and not ended: the code verifier, or tokens that wait for a yes.
+    PendingAuthorization,
 }
 
 impl SecretKind {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::TokenSet,
+        Self::ClientSecret,
+        Self::WebhookSecret,
+        Self::PreviousWebhookSecret,
+        Self::PendingAuthorization,
+    ];
+
     /// The name under which it is stored; never changes.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -106,6 +117,7 @@ impl SecretKind {
             Self::ClientSecret => "client_secret",
             Self::WebhookSecret => "webhook_secret",
             Self::PreviousWebhookSecret => "previous_webhook_secret",
+            Self::PendingAuthorization => "pending_authorization",
         }
     }
 }

@@ -123,7 +123,10 @@ async fn a_grant_is_revoked_by_its_refresh_token() {
         .mount(&server)
         .await;
     let token = RefreshToken::new("ory_rt_old");
-    client(&server.uri()).revoke(&app(), &token).await.unwrap();
+    client(&server.uri())
+        .revoke_token(&app(), &token)
+        .await
+        .unwrap();
     let expected = [
         ("token", "ory_rt_old"),
         ("token_type_hint", "refresh_token"),
@@ -163,5 +166,8 @@ async fn each_refusal_says_what_to_do() {
 async fn a_failed_revocation_may_be_repeated() {
     let (_server, client) = answering(503, json!({})).await;
     let token = RefreshToken::new("ory_rt_old");
-    assert_eq!(variant(client.revoke(&app(), &token).await), "Unavailable");
+    assert_eq!(
+        variant(client.revoke_token(&app(), &token).await),
+        "Unavailable"
+    );
 }

@@ -28,7 +28,7 @@ async fn errors(uri: &str) -> Vec<ClientError> {
             .await
             .unwrap_err(),
         client
-            .revoke(&app(), &RefreshToken::new(REFRESH))
+            .revoke_token(&app(), &RefreshToken::new(REFRESH))
             .await
             .unwrap_err(),
     ]

@@ -549,9 +549,9 @@ async fn a_grant_lives_from_its_code_to_its_revocation() {
     let newest = second.refresh_token.unwrap();
     assert_ne!(newest, old);
 
-    client.revoke(&app(), &newest).await.unwrap();
+    client.revoke_token(&app(), &newest).await.unwrap();
     client
-        .revoke(&app(), &RefreshToken::new("unknown"))
+        .revoke_token(&app(), &RefreshToken::new("unknown"))
         .await
         .unwrap();
     let revoked = client.refresh_tokens(&app(), &newest).await;

@@ -105,6 +105,14 @@ impl<C: FanvueClient> FanvueClient for Interleaved<C> {
         self.inner.refresh_tokens(app, token).await
     }
 
+    async fn revoke_token(
+        &self,
+        app: &AppCredentials,
+        token: &RefreshToken,
+    ) -> Result<(), ClientError> {
+        self.inner.revoke_token(app, token).await
+    }
+
     async fn current_user(&self, auth: &Auth) -> Result<User, ClientError> {
         self.inner.current_user(auth).await
     }

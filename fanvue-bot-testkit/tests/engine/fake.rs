@@ -111,6 +111,14 @@ impl FanvueClient for Fanvue {
         }))
     }
 
+    async fn revoke_token(
+        &self,
+        _app: &AppCredentials,
+        _token: &RefreshToken,
+    ) -> Result<(), ClientError> {
+        Ok(())
+    }
+
     async fn current_user(&self, _auth: &Auth) -> Result<User, ClientError> {
         Ok(User::new(account()))
     }

@@ -1,7 +1,9 @@
-//! Grants that do not break: `TokenSource` against rotation, grace and reuse detection in virtual time.
+//! Grants that are made and do not break: `Authorizer` and `TokenSource` against an authorization server
+//! with rotation, grace and reuse detection, in virtual time.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
+mod connect;
 mod scene;
 
 use std::future::Future;

@@ -12,6 +12,7 @@ use fanvue_bot_core::oauth::TokenSource;
 use fanvue_bot_core::persona::Persona;
 use fanvue_bot_core::revision::{Revision, Versioned};
 use fanvue_bot_core::secret::{Secret, SecretId, SecretVault, VaultError};
+use fanvue_bot_core::store::Store;
 use fanvue_bot_core::time::Clock;
 use fanvue_bot_testkit::clock::VirtualClock;
 use fanvue_bot_testkit::entropy::SeededEntropy;
@@ -19,7 +20,7 @@ use fanvue_bot_testkit::fault::{FaultPlan, Faulty};
 use fanvue_bot_testkit::simulator::world::{App, World};
 use fanvue_bot_testkit::world_client::{WorldClient, moment, token_set};
 
-const CLIENT_ID: &str = "app";
+pub(crate) const CLIENT_ID: &str = "app";
 const CLIENT_SECRET: &str = "app-secret";
 const SCOPES: [&str; 3] = ["offline_access", "read:self", "read:chat"];
 pub(crate) const REFRESH: &str = "FanvueClient::refresh_tokens";
@@ -157,6 +158,15 @@ impl Scene {
 
     pub(crate) fn advance(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// Stores a creator.
+    pub(crate) async fn add(&self, creator: Creator) {
+        self.store.commit(&creator.into(), None).await.unwrap();
+    }
+
+    pub(crate) async fn creator(&self, id: CreatorId) -> Creator {
+        self.store.creator(id).await.unwrap().unwrap().value
     }
 
     /// Whether Fanvue accepts the token.

@@ -9,13 +9,6 @@ use crate::entropy::OsEntropy;
 use crate::id::CreatorId;
 use crate::secret::SecretKind;
 
-const KINDS: [SecretKind; 4] = [
-    SecretKind::TokenSet,
-    SecretKind::ClientSecret,
-    SecretKind::WebhookSecret,
-    SecretKind::PreviousWebhookSecret,
-];
-
 fn key(first: u8) -> MasterKey {
     let mut bytes = [7; 32];
     bytes[0] = first;
@@ -75,9 +68,9 @@ fn any_altered_byte_keeps_a_secret_shut() {
 #[test]
 fn a_secret_moved_to_another_owner_or_kind_stays_shut() {
     let ring = Keyring::new(key(1));
-    let ids: Vec<_> = KINDS
-        .into_iter()
-        .flat_map(|kind| {
+    let ids: Vec<_> = SecretKind::ALL
+        .iter()
+        .flat_map(|&kind| {
             [
                 SecretId::of_deployment(kind),
                 SecretId::of_creator(creator(0), kind),

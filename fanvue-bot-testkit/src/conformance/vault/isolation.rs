@@ -6,17 +6,10 @@ use fanvue_bot_core::secret::{Secret, SecretId, SecretKind, SecretVault, VaultEr
 
 use super::given::creator_id;
 
-const KINDS: [SecretKind; 4] = [
-    SecretKind::TokenSet,
-    SecretKind::ClientSecret,
-    SecretKind::WebhookSecret,
-    SecretKind::PreviousWebhookSecret,
-];
-
 fn all() -> Vec<SecretId> {
-    KINDS
-        .into_iter()
-        .flat_map(|kind| {
+    SecretKind::ALL
+        .iter()
+        .flat_map(|&kind| {
             [
                 SecretId::of_deployment(kind),
                 SecretId::of_creator(creator_id(1), kind),
