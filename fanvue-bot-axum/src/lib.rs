@@ -1,5 +1,5 @@
-//! The web edge of fanvue-bot: the door that Fanvue's webhooks come in by, health probes, and a server
-//! that slow and greedy clients cannot hold.
+//! The web edge of fanvue-bot: the door that Fanvue's webhooks come in by, the routes that connect a
+//! creator's account, health probes, and a server that slow and greedy clients cannot hold.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -51,13 +51,15 @@
 //!
 //! # Where to go next
 //!
-//! [`Webhooks`] lists the routes and what each answer means; [`Limits`] every limit of the server and its
-//! default; [`WebhookCounters`] what to watch.
+//! [`Webhooks`] and [`OAuth`] list their routes and what each answer means; [`Limits`] every limit of the
+//! server and its default; [`WebhookCounters`] what to watch.
 
 mod health;
+mod oauth;
 mod serve;
 mod webhook;
 
 pub use crate::health::Health;
+pub use crate::oauth::{AdminCheck, OAuth};
 pub use crate::serve::{Drained, Limits, serve};
 pub use crate::webhook::{WebhookCounters, Webhooks, WebhooksBuilder};

@@ -3,6 +3,7 @@
 use fanvue_bot::sqlx::PostgresBackend;
 
 mod conformance;
+mod connect;
 mod day;
 mod kill;
 #[path = "../../fanvue-bot-sqlx/tests/it/postgres/server.rs"]

@@ -1,0 +1,277 @@
+//! A browser connects accounts: from our start page to the simulator's authorization server and back.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use fanvue_bot::axum::{AdminCheck, Limits, OAuth, serve};
+use fanvue_bot::client::{AppCredentials, ClientSecret};
+use fanvue_bot::creator::Creator;
+use fanvue_bot::id::{AccountId, CreatorId};
+use fanvue_bot::memory::{MemoryStore, MemoryVault};
+use fanvue_bot::oauth::{Authorizer, Connection, SessionId, TokenError, TokenSource};
+use fanvue_bot::persona::Persona;
+use fanvue_bot::rest::RestClient;
+use fanvue_bot::store::Store;
+use fanvue_bot_testkit::simulator::world::App;
+use fanvue_bot_testkit::simulator::{ConsentMode, Simulator};
+use reqwest::header::{COOKIE, LOCATION};
+use reqwest::redirect::Policy;
+
+const CLIENT_ID: &str = "reply-bot";
+const COOKIE_OF: &str = "session=";
+
+/// Lets every session pass that has a cookie.
+#[derive(Debug)]
+struct Cookies;
+
+#[async_trait]
+impl AdminCheck for Cookies {
+    async fn check(&self, request: &Parts, _creator: CreatorId) -> Result<SessionId, Response> {
+        let cookie = request.headers.get(COOKIE);
+        cookie
+            .and_then(|cookie| cookie.to_str().ok()?.strip_prefix(COOKIE_OF))
+            .map(SessionId::of)
+            .ok_or_else(|| StatusCode::FORBIDDEN.into_response())
+    }
+}
+
+struct Stage {
+    simulator: Simulator,
+    base: String,
+    browser: reqwest::Client,
+    store: Arc<MemoryStore>,
+    tokens: TokenSource,
+    creator: CreatorId,
+    luna: uuid::Uuid,
+    nova: uuid::Uuid,
+    stop: tokio::sync::oneshot::Sender<()>,
+}
+
+/// What a browser ended at.
+struct Page {
+    status: u16,
+    text: String,
+}
+
+impl Stage {
+    async fn set(secret: &str) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let callback = format!("{base}/oauth/callback");
+        let simulator = Simulator::builder()
+            .app(App::new(CLIENT_ID, "reply-bot-secret").redirect_uri(&callback))
+            .start()
+            .await
+            .unwrap();
+        let luna = simulator.add_creator("luna", "Luna");
+        let nova = simulator.add_creator("nova", "Nova");
+        let creator = CreatorId::from_uuid(uuid::Uuid::from_u128(7));
+        let store = Arc::new(MemoryStore::new());
+        let new = Creator::new(creator, Persona::named("Luna"));
+        store.commit(&new.into(), None).await.unwrap();
+        let client = RestClient::builder()
+            .api_base_url(simulator.base_url())
+            .auth_base_url(simulator.base_url())
+            .allow_loopback_http()
+            .build()
+            .unwrap();
+        let tokens = TokenSource::new(
+            Arc::new(MemoryVault::new()),
+            Arc::<MemoryStore>::clone(&store),
+            Arc::new(client),
+            AppCredentials {
+                client_id: CLIENT_ID.into(),
+                client_secret: ClientSecret::new(secret),
+            },
+        );
+        let authorizer = Authorizer::builder(tokens.clone(), callback)
+            .authorize_endpoint(format!("{}/oauth2/auth", simulator.base_url()))
+            .allow_loopback_http()
+            .build()
+            .unwrap();
+        let router = OAuth::new(authorizer, Arc::new(Cookies)).router();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        tokio::spawn(serve(listener, router, Limits::default(), async {
+            let _ended = stopped.await;
+        }));
+        Self {
+            simulator,
+            base,
+            browser: reqwest::Client::builder()
+                .redirect(Policy::none())
+                .build()
+                .unwrap(),
+            store,
+            tokens,
+            creator,
+            luna,
+            nova,
+            stop,
+        }
+    }
+
+    async fn get(&self, url: &str, session: Option<&str>) -> reqwest::Response {
+        let mut request = self.browser.get(url);
+        if let Some(session) = session.filter(|_| url.starts_with(&self.base)) {
+            request = request.header(COOKIE, format!("{COOKIE_OF}{session}"));
+        }
+        request.send().await.unwrap()
+    }
+
+    /// Follows redirects from here to a page.
+    async fn follow(&self, mut url: String, session: Option<&str>) -> Page {
+        loop {
+            let answer = self.get(&url, session).await;
+            if answer.status().is_redirection() {
+                answer.headers()[LOCATION]
+                    .to_str()
+                    .unwrap()
+                    .clone_into(&mut url);
+                continue;
+            }
+            if url.starts_with(&self.base) && session.is_some() {
+                let headers = answer.headers();
+                assert_eq!(headers["cache-control"], "no-store");
+                assert_eq!(headers["referrer-policy"], "no-referrer");
+            }
+            return Page {
+                status: answer.status().as_u16(),
+                text: answer.text().await.unwrap(),
+            };
+        }
+    }
+
+    fn start(&self) -> String {
+        format!("{}/oauth/start?creator_id={}", self.base, self.creator)
+    }
+
+    async fn connect(&self, user: uuid::Uuid) -> Page {
+        self.simulator
+            .set_consent(ConsentMode::Automatic, Some(user));
+        self.follow(self.start(), Some("one")).await
+    }
+
+    async fn answer(&self, page: &Page, answer: &str) -> Page {
+        let (_, rest) = page
+            .text
+            .split_once("name=\"confirmation\" value=\"")
+            .unwrap();
+        let (confirmation, _) = rest.split_once('"').unwrap();
+        let request = self
+            .browser
+            .post(format!("{}/oauth/confirm", self.base))
+            .header(COOKIE, "session=one")
+            .form(&[("confirmation", confirmation), ("answer", answer)]);
+        let answer = request.send().await.unwrap();
+        Page {
+            status: answer.status().as_u16(),
+            text: answer.text().await.unwrap(),
+        }
+    }
+
+    async fn account(&self) -> Option<AccountId> {
+        let creator = self.store.creator(self.creator).await.unwrap();
+        creator.unwrap().value.account
+    }
+
+    async fn end(self) {
+        let _ended = self.stop.send(());
+        self.simulator.stop().await;
+    }
+}
+
+fn says(page: &Page, status: u16, words: &str) {
+    assert_eq!(page.status, status, "{}", page.text);
+    assert!(page.text.contains(words), "{words} in {}", page.text);
+}
+
+#[tokio::test]
+async fn a_browser_connects_an_account_and_changes_it_after_a_yes() {
+    let stage = Stage::set("reply-bot-secret").await;
+    says(&stage.connect(stage.luna).await, 200, "@luna");
+    let luna = AccountId::from_uuid(stage.luna);
+    assert_eq!(stage.account().await, Some(luna));
+    let creator = stage.store.creator(stage.creator).await.unwrap().unwrap();
+    stage.tokens.auth(&creator.value).await.unwrap();
+
+    let question = stage.connect(stage.nova).await;
+    says(&question, 200, "@nova");
+    says(&stage.answer(&question, "no").await, 200, "Nothing changed");
+    assert_eq!(stage.account().await, Some(luna));
+    let question = stage.connect(stage.nova).await;
+    says(&stage.answer(&question, "yes").await, 200, "Connected");
+    assert_eq!(
+        stage.account().await,
+        Some(AccountId::from_uuid(stage.nova))
+    );
+    says(&stage.answer(&question, "yes").await, 400, "Start again");
+
+    let creator = stage.store.creator(stage.creator).await.unwrap().unwrap();
+    stage.tokens.auth(&creator.value).await.unwrap();
+    stage.tokens.disconnect(stage.creator).await.unwrap();
+    let error = stage.tokens.auth(&creator.value).await.unwrap_err();
+    assert!(matches!(error, TokenError::NotConnected));
+    let status = stage.tokens.status(stage.creator).await.unwrap();
+    assert_eq!(status.connection, Connection::NotConnected);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn only_the_session_that_began_gets_in_and_once() {
+    let stage = Stage::set("reply-bot-secret").await;
+    stage
+        .simulator
+        .set_consent(ConsentMode::Automatic, Some(stage.luna));
+    assert_eq!(stage.get(&stage.start(), None).await.status(), 403);
+
+    let to_fanvue = stage.get(&stage.start(), Some("one")).await;
+    let to_fanvue = to_fanvue.headers()[LOCATION].to_str().unwrap().to_owned();
+    let back = stage.get(&to_fanvue, None).await;
+    let back = back.headers()[LOCATION].to_str().unwrap().to_owned();
+    assert_eq!(stage.get(&back, None).await.status(), 403);
+    let other = stage.follow(back.clone(), Some("two")).await;
+    says(&other, 400, "another session");
+    says(&stage.follow(back.clone(), Some("one")).await, 200, "@luna");
+    says(&stage.follow(back, Some("one")).await, 400, "used already");
+
+    for url in [
+        format!("{}/oauth/start", stage.base),
+        format!("{}/oauth/start?creator_id=%3Cscript%3E", stage.base),
+        format!(
+            "{}/oauth/callback?state=%3Cscript%3E&error=%3Cscript%3E",
+            stage.base
+        ),
+    ] {
+        let page = stage.follow(url, Some("one")).await;
+        says(&page, 400, "not complete");
+        assert!(!page.text.contains("<script"));
+    }
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn what_fanvue_refuses_is_shown_with_its_remedy() {
+    let stage = Stage::set("reply-bot-secret").await;
+    stage.simulator.set_consent(ConsentMode::Deny, None);
+    let page = stage.follow(stage.start(), Some("one")).await;
+    says(&page, 400, "allow access");
+
+    stage.simulator.with_world(|world, _| {
+        let mut app = world.app(CLIENT_ID).unwrap().clone();
+        app.scopes.remove("read:fan");
+        world.add_app(app);
+    });
+    says(&stage.connect(stage.luna).await, 400, "tick the scopes");
+    stage.end().await;
+
+    let stage = Stage::set("wrong").await;
+    let page = stage.connect(stage.luna).await;
+    says(&page, 400, "Compare the client id and secret");
+    assert!(!page.text.contains("wrong"));
+    stage.end().await;
+}
