@@ -8,3 +8,4 @@ mod day;
 mod kill;
 #[path = "../../fanvue-bot-sqlx/tests/it/postgres/server.rs"]
 mod postgres_server;
+mod tokens;
