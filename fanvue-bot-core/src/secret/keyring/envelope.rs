@@ -181,3 +181,42 @@ fn associated_data(layer: Layer, id: &SecretId) -> Vec<u8> {
     bytes.extend(id.kind.as_str().as_bytes());
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        let digits = hex.trim_matches('-').as_bytes().chunks(2);
+        digits
+            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn the_vectors_of_wycheproof_pass() {
+        let vectors = include_str!("wycheproof.txt");
+        let mut counts = [0, 0];
+        for line in vectors.lines().filter(|line| !line.starts_with('#')) {
+            let fields: Vec<&str> = line.split(' ').collect();
+            let [id, result, key, nonce, aad, message, encrypted, tag] = fields[..] else {
+                panic!("{line}");
+            };
+            let key: [u8; 32] = bytes(key).try_into().unwrap();
+            let nonce = XNonce::from(<[u8; NONCE]>::try_from(bytes(nonce)).unwrap());
+            let (aad, message) = (bytes(aad), bytes(message));
+            let whole = [bytes(encrypted), bytes(tag)].concat();
+            let opened = cipher(&key).decrypt(&nonce, payload(&whole, &aad));
+            if result == "valid" {
+                assert_eq!(opened.as_ref().ok(), Some(&message), "{id}");
+                let sealed = cipher(&key).encrypt(&nonce, payload(&message, &aad));
+                assert_eq!(sealed.ok(), Some(whole), "{id}");
+                counts[0] += 1;
+            } else {
+                assert!(opened.is_err(), "{id}");
+                counts[1] += 1;
+            }
+        }
+        assert_eq!(counts, [246, 60]);
+    }
+}

@@ -5,7 +5,7 @@ use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce};
 use proptest::prelude::*;
 
 use super::*;
-use crate::entropy::OsEntropy;
+use crate::entropy::{OsEntropy, Seed};
 use crate::id::CreatorId;
 use crate::secret::SecretKind;
 
@@ -240,5 +240,68 @@ proptest! {
     #[test]
     fn no_text_panics_as_a_master_key(text in "\\PC{0,80}") {
         let _ = MasterKey::from_text(&text);
+    }
+}
+
+/// Rows, kinds, tenants and key ids, shuffled at random: a sealed value opens where it was sealed, and
+/// nowhere else.
+#[test]
+fn of_ten_thousand_swaps_of_sealed_values_none_opens() {
+    let rings = [Keyring::new(key(1)), Keyring::new(key(2))];
+    let both = Keyring::builder(key(2)).previous(key(1)).build().unwrap();
+    let mut rows = Vec::new();
+    for &kind in SecretKind::ALL {
+        rows.push((SecretId::of_deployment(kind), 0));
+        for number in 0..12 {
+            rows.push((
+                SecretId::of_creator(creator(number), kind),
+                usize::from(number % 2 == 1),
+            ));
+        }
+    }
+    let sealed: Vec<Vec<u8>> = rows
+        .iter()
+        .map(|(id, ring)| {
+            // Equal secrets, so that a value in the wrong place could pass for the right one.
+            rings[*ring]
+                .seal(id, &Secret::new("a secret"), &OsEntropy)
+                .unwrap()
+        })
+        .collect();
+    for ((id, _), sealed) in rows.iter().zip(&sealed) {
+        assert!(both.open(id, sealed).is_ok());
+    }
+    let last = u64::try_from(rows.len() - 1).unwrap();
+    let draw = |label: String, high| {
+        let drawn = Seed::new(1).derive(&label).in_range(0, high);
+        usize::try_from(drawn).unwrap()
+    };
+    let mut swaps = 0;
+    for swap in 0.. {
+        let from = draw(format!("{swap} from"), last);
+        let to = draw(format!("{swap} to"), last);
+        if from == to {
+            continue;
+        }
+        let mut moved = sealed[to].clone();
+        // The whole value; its key id; its wrapped key; the secret itself.
+        let part = [0..moved.len(), 2..10, 10..82, 82..moved.len()]
+            [draw(format!("{swap} part"), 3)]
+        .clone();
+        moved[part.clone()].copy_from_slice(&sealed[from][part]);
+        if moved == sealed[to] {
+            // Both were sealed under one key, whose id is the same.
+            continue;
+        }
+        assert!(
+            both.open(&rows[to].0, &moved).is_err(),
+            "{} into {}",
+            rows[from].0,
+            rows[to].0
+        );
+        swaps += 1;
+        if swaps == 10_000 {
+            break;
+        }
     }
 }
