@@ -87,6 +87,8 @@ const SHORTEST_LEASE: Duration = Duration::from_millis(300);
 /// A queue that has nothing, or is in trouble, is not asked without a pause.
 const SHORTEST_POLL: Duration = Duration::from_millis(10);
 
+/// How long the end of a drain waits for token refreshes that are under way: longer than a request takes.
+const FINISH: Duration = Duration::from_secs(20);
 /// How often a page of what is overdue is looked at.
 const SWEEP: Duration = Duration::from_secs(30);
 
@@ -193,6 +195,12 @@ impl Worker {
             }
         }
         state.drain(&*queue, &engine, &options, renew).await;
+        // A lane that was dropped may have left a token refresh under way, whose pair is lost with this
+        // process unless it is stored.
+        let refreshes = tokio::time::timeout(FINISH, engine.finish_refreshes());
+        if !matches!(refreshes.await, Ok(Ok(()))) {
+            tracing::error!(worker.id = %options.id, "a token refresh was not ended; the account may have to be connected again");
+        }
         tracing::info!(worker.id = %options.id, report = ?state.report, "worker stopped");
         state.report
     }

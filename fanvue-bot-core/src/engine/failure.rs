@@ -61,7 +61,12 @@ impl Failure {
 
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
-        Self::new(&error, client_remedy(&error))
+        let remedy = if needs_person(&error) {
+            Remedy::Person(WaitCause::Deployment)
+        } else {
+            Remedy::Retry(error.retry())
+        };
+        Self::new(&error, remedy)
     }
 }
 
@@ -71,7 +76,10 @@ impl From<TokenError> for Failure {
             TokenError::NotConnected | TokenError::Corrupt => {
                 Remedy::Person(WaitCause::NotConnected)
             }
-            TokenError::Client { source } => client_remedy(source),
+            TokenError::Client { source } if needs_person(source) => {
+                Remedy::Person(WaitCause::Deployment)
+            }
+            // Which never says never: whatever keeps a token away is no reason to leave a fan unanswered.
             error => Remedy::Retry(error.retry()),
         };
         Self::new(&error, remedy)
@@ -109,13 +117,11 @@ impl From<StoreError> for Failure {
     }
 }
 
-fn client_remedy(error: &ClientError) -> Remedy {
-    match error {
-        // A scope that was not ticked, the app's own credentials, an API that this version is too old for:
-        // the same call works once that is mended.
-        ClientError::Forbidden { .. }
-        | ClientError::InvalidClient
-        | ClientError::VersionRetired => Remedy::Person(WaitCause::Deployment),
-        error => Remedy::Retry(error.retry()),
-    }
+/// A scope that was not ticked, the app's own credentials, an API that this version is too old for: the same
+/// call works once that is mended.
+const fn needs_person(error: &ClientError) -> bool {
+    matches!(
+        error,
+        ClientError::Forbidden { .. } | ClientError::InvalidClient | ClientError::VersionRetired
+    )
 }

@@ -37,6 +37,8 @@ use crate::id::{ConversationId, CreatorId, MessageId};
 use crate::intake::{Accepted, Intake, IntakeError};
 use crate::llm::LlmProvider;
 use crate::message::Content;
+#[cfg(feature = "worker")]
+use crate::oauth::TokenError;
 use crate::oauth::TokenSource;
 use crate::persona::Persona;
 use crate::prompt::{HistoryCut, RenderedPersona, TokenCounter};
@@ -159,6 +161,12 @@ impl Engine {
     #[must_use]
     pub fn backend(&self) -> &Backend {
         self.shared.intake.backend()
+    }
+
+    /// Ends the token refreshes that are under way; see [`TokenSource::finish`].
+    #[cfg(feature = "worker")]
+    pub(crate) async fn finish_refreshes(&self) -> Result<(), TokenError> {
+        self.shared.tokens.finish().await
     }
 
     /// The current time, by the engine's clock.
