@@ -27,7 +27,7 @@ use fanvue_bot::persona::Persona;
 use fanvue_bot::prompt::without_marks;
 use fanvue_bot::queue::WorkerId;
 use fanvue_bot::revision::{Revision, Versioned};
-use fanvue_bot::store::{Change, Due, HolderId, Lease, LeaseName, Store, StoreError};
+use fanvue_bot::store::{Change, Due, HolderId, Lease, LeaseName, RegisterName, Store, StoreError};
 use fanvue_bot::time::Timestamp;
 use fanvue_bot::webhook::{Hints, Verifier};
 use fanvue_bot::worker::{Worker, WorkerOptions};
@@ -100,6 +100,14 @@ impl<S: Store> Store for Counted<S> {
         inner.creator_by_account(account).await
     }
 
+    async fn creator_ids(
+        &self,
+        after: Option<CreatorId>,
+        limit: usize,
+    ) -> Result<Vec<CreatorId>, StoreError> {
+        self.count("creator_ids").creator_ids(after, limit).await
+    }
+
     async fn conversation(
         &self,
         id: ConversationId,
@@ -157,6 +165,20 @@ impl<S: Store> Store for Counted<S> {
 
     async fn release_lease(&self, lease: Lease) -> Result<(), StoreError> {
         self.count("release_lease").release_lease(lease).await
+    }
+
+    async fn register(&self, name: &RegisterName) -> Result<Option<Versioned<String>>, StoreError> {
+        self.count("register").register(name).await
+    }
+
+    async fn set_register(
+        &self,
+        name: &RegisterName,
+        value: &str,
+        expected: Option<Revision>,
+    ) -> Result<Revision, StoreError> {
+        let inner = self.count("set_register");
+        inner.set_register(name, value, expected).await
     }
 }
 

@@ -141,11 +141,23 @@ pub struct Lease {
     pub until: Timestamp,
 }
 
+text_newtype! {
+    /// Names one small value that the processes of a deployment share, such as the level of a token bucket.
+    #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+    pub struct RegisterName(Box<str>, cut at 200);
+
+    /// The register of this name, cut to 200 bytes at a character boundary.
+    new;
+
+    /// The name.
+    as_str;
+}
+
 /// The system of record.
 ///
 /// Every method is atomic and cancel-safe: a dropped future leaves the old state or the new one. Reads see
-/// every commit that has returned. No method returns another creator's rows, but for [`Store::due`] when it is
-/// asked for those of all.
+/// every commit that has returned. No method returns another creator's rows, but for [`Store::creator_ids`], which
+/// answers with ids alone, and [`Store::due`] when it is asked for those of all.
 #[async_trait]
 pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// The creator with this id.
@@ -162,6 +174,19 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         &self,
         account: AccountId,
     ) -> Result<Option<Versioned<Creator>>, StoreError>;
+
+    /// The ids of all creators, in ascending order: at most `limit` of those after `after`. Fewer, also none,
+    /// means the end of the list.
+    ///
+    /// Crosses tenants: for what a deployment does for each creator in turn, never for what a person is shown.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    async fn creator_ids(
+        &self,
+        after: Option<CreatorId>,
+        limit: usize,
+    ) -> Result<Vec<CreatorId>, StoreError>;
 
     /// The state of a conversation.
     ///
@@ -253,6 +278,26 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// As [`StoreError`] says.
     async fn release_lease(&self, lease: Lease) -> Result<(), StoreError>;
+
+    /// The value of a register; `None` if it was never set.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    async fn register(&self, name: &RegisterName) -> Result<Option<Versioned<String>>, StoreError>;
+
+    /// Sets a register to a short text, durable when this returns: what many processes decide on together,
+    /// each on the strength of the value that it names with `expected`. `None` means that it was never set.
+    ///
+    /// Registers belong to the deployment, hold nothing of a fan and nothing secret, and are never deleted.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if the revision is another one; nothing is changed then.
+    async fn set_register(
+        &self,
+        name: &RegisterName,
+        value: &str,
+        expected: Option<Revision>,
+    ) -> Result<Revision, StoreError>;
 }
 
 /// Why a store refused.
@@ -317,6 +362,10 @@ macro_rules! forward_store {
                 (**self).creator_by_account(account).await
             }
 
+            async fn creator_ids(&self, after: Option<CreatorId>, limit: usize) -> Result<Vec<CreatorId>, StoreError> {
+                (**self).creator_ids(after, limit).await
+            }
+
             async fn conversation(&self, id: ConversationId) -> Result<Option<Versioned<Conversation>>, StoreError> {
                 (**self).conversation(id).await
             }
@@ -358,6 +407,19 @@ macro_rules! forward_store {
 
             async fn release_lease(&self, lease: Lease) -> Result<(), StoreError> {
                 (**self).release_lease(lease).await
+            }
+
+            async fn register(&self, name: &RegisterName) -> Result<Option<Versioned<String>>, StoreError> {
+                (**self).register(name).await
+            }
+
+            async fn set_register(
+                &self,
+                name: &RegisterName,
+                value: &str,
+                expected: Option<Revision>,
+            ) -> Result<Revision, StoreError> {
+                (**self).set_register(name, value, expected).await
             }
         }
     };

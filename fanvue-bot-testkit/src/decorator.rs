@@ -93,7 +93,7 @@ macro_rules! decorate_ports {
             use fanvue_bot_core::revision::{Revision, Versioned};
             use fanvue_bot_core::secret::{Secret, SecretId, SecretVault, VaultError};
             use fanvue_bot_core::store::{
-                Change, Due, HolderId, Lease, LeaseName, Store, StoreError,
+                Change, Due, HolderId, Lease, LeaseName, RegisterName, Store, StoreError,
             };
             use fanvue_bot_core::time::Timestamp;
 
@@ -117,6 +117,19 @@ macro_rules! decorate_ports {
                         "Store::creator_by_account",
                         Read,
                         self.inner.creator_by_account(account),
+                    )
+                    .await
+                }
+
+                async fn creator_ids(
+                    &self,
+                    after: Option<CreatorId>,
+                    limit: usize,
+                ) -> Result<Vec<CreatorId>, StoreError> {
+                    self.around(
+                        "Store::creator_ids",
+                        Read,
+                        self.inner.creator_ids(after, limit),
                     )
                     .await
                 }
@@ -190,6 +203,28 @@ macro_rules! decorate_ports {
                         "Store::release_lease",
                         Write,
                         self.inner.release_lease(lease),
+                    )
+                    .await
+                }
+
+                async fn register(
+                    &self,
+                    name: &RegisterName,
+                ) -> Result<Option<Versioned<String>>, StoreError> {
+                    self.around("Store::register", Read, self.inner.register(name))
+                        .await
+                }
+
+                async fn set_register(
+                    &self,
+                    name: &RegisterName,
+                    value: &str,
+                    expected: Option<Revision>,
+                ) -> Result<Revision, StoreError> {
+                    self.around(
+                        "Store::set_register",
+                        Write,
+                        self.inner.set_register(name, value, expected),
                     )
                     .await
                 }

@@ -49,7 +49,9 @@ use fanvue_bot_core::queue::{
 };
 use fanvue_bot_core::revision::{Revision, Versioned};
 use fanvue_bot_core::secret::{Secret, SecretId, SecretVault, VaultError};
-use fanvue_bot_core::store::{Change, Due, HolderId, Lease, LeaseName, Store, StoreError};
+use fanvue_bot_core::store::{
+    Change, Due, HolderId, Lease, LeaseName, RegisterName, Store, StoreError,
+};
 use fanvue_bot_core::time::Timestamp;
 use mockall::mock;
 
@@ -62,6 +64,7 @@ mock! {
     impl Store for Store {
         async fn creator(&self, id: CreatorId) -> Result<Option<Versioned<Creator>>, StoreError>;
         async fn creator_by_account(&self, account: AccountId) -> Result<Option<Versioned<Creator>>, StoreError>;
+        async fn creator_ids(&self, after: Option<CreatorId>, limit: usize) -> Result<Vec<CreatorId>, StoreError>;
         async fn conversation(&self, id: ConversationId) -> Result<Option<Versioned<Conversation>>, StoreError>;
         async fn fan(&self, id: ConversationId) -> Result<Option<FanProfile>, StoreError>;
         async fn messages(&self, id: ConversationId, page: &PageRequest) -> Result<Page<Message>, StoreError>;
@@ -70,6 +73,8 @@ mock! {
         async fn commit(&self, change: &Change, expected: Option<Revision>) -> Result<Revision, StoreError>;
         async fn acquire_lease(&self, name: &LeaseName, holder: &HolderId, now: Timestamp, ttl: Duration) -> Result<Option<Lease>, StoreError>;
         async fn release_lease(&self, lease: Lease) -> Result<(), StoreError>;
+        async fn register(&self, name: &RegisterName) -> Result<Option<Versioned<String>>, StoreError>;
+        async fn set_register(&self, name: &RegisterName, value: &str, expected: Option<Revision>) -> Result<Revision, StoreError>;
     }
 }
 

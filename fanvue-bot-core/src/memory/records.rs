@@ -13,7 +13,9 @@ use crate::id::{AccountId, ConversationId, CreatorId, FanId, MessageId};
 use crate::message::Message;
 use crate::page::{Cursor, Page, PageRequest};
 use crate::revision::{Revision, Versioned};
-use crate::store::{Change, ConversationChange, Due, HolderId, Lease, LeaseName, StoreError};
+use crate::store::{
+    Change, ConversationChange, Due, HolderId, Lease, LeaseName, RegisterName, StoreError,
+};
 use crate::time::Timestamp;
 
 #[derive(Debug, Default)]
@@ -27,6 +29,7 @@ pub(super) struct Records {
     /// The last fence given out. One counter for all names, so that a fence still grows after the row
     /// of a released lease is gone.
     fence: u64,
+    registers: BTreeMap<RegisterName, Versioned<String>>,
 }
 
 #[derive(Debug)]
@@ -63,6 +66,15 @@ impl Chat {
 impl Records {
     pub(super) fn creator(&self, id: CreatorId) -> Option<Versioned<Creator>> {
         self.creators.get(&id).cloned()
+    }
+
+    pub(super) fn creator_ids(&self, after: Option<CreatorId>, limit: usize) -> Vec<CreatorId> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.creators
+            .range((from, Bound::Unbounded))
+            .map(|(id, _)| *id)
+            .take(limit)
+            .collect()
     }
 
     pub(super) fn creator_by_account(&self, account: AccountId) -> Option<Versioned<Creator>> {
@@ -289,6 +301,23 @@ impl Records {
         {
             self.leases.remove(lease.name.as_str());
         }
+    }
+
+    pub(super) fn register(&self, name: &RegisterName) -> Option<Versioned<String>> {
+        self.registers.get(name).cloned()
+    }
+
+    pub(super) fn set_register(
+        &mut self,
+        name: &RegisterName,
+        value: &str,
+        expected: Option<Revision>,
+    ) -> Result<Revision, StoreError> {
+        let stored = self.registers.get(name).map(|register| register.revision);
+        let revision = successor(stored, expected)?;
+        let register = Versioned::new(value.to_owned(), revision);
+        self.registers.insert(name.clone(), register);
+        Ok(revision)
     }
 }
 

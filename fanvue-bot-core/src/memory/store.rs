@@ -70,6 +70,14 @@ macro_rules! store_over_records {
                 Ok(self.with_records(|records| records.creator_by_account(account)))
             }
 
+            async fn creator_ids(
+                &self,
+                after: Option<$crate::id::CreatorId>,
+                limit: usize,
+            ) -> Result<Vec<$crate::id::CreatorId>, $crate::store::StoreError> {
+                Ok(self.with_records(|records| records.creator_ids(after, limit)))
+            }
+
             async fn conversation(
                 &self,
                 id: $crate::id::ConversationId,
@@ -137,6 +145,23 @@ macro_rules! store_over_records {
             ) -> Result<(), $crate::store::StoreError> {
                 self.with_records(|records| records.release_lease(&lease));
                 Ok(())
+            }
+
+            async fn register(
+                &self,
+                name: &$crate::store::RegisterName,
+            ) -> Result<Option<$crate::revision::Versioned<String>>, $crate::store::StoreError>
+            {
+                Ok(self.with_records(|records| records.register(name)))
+            }
+
+            async fn set_register(
+                &self,
+                name: &$crate::store::RegisterName,
+                value: &str,
+                expected: Option<$crate::revision::Revision>,
+            ) -> Result<$crate::revision::Revision, $crate::store::StoreError> {
+                self.with_records(|records| records.set_register(name, value, expected))
             }
         }
     };

@@ -33,6 +33,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "store",
         sql: include_str!("migrations/0004_store.sql"),
     },
+    Migration {
+        version: 5,
+        name: "registers",
+        sql: include_str!("migrations/0005_registers.sql"),
+    },
 ];
 
 /// Postgres 14, as `server_version_num` writes it.

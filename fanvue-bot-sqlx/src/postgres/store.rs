@@ -11,7 +11,9 @@ use fanvue_bot_core::id::{AccountId, ConversationId, CreatorId, FanId, MessageId
 use fanvue_bot_core::message::Message;
 use fanvue_bot_core::page::{Page, PageRequest};
 use fanvue_bot_core::revision::{Revision, Versioned};
-use fanvue_bot_core::store::{Change, Due, HolderId, Lease, LeaseName, Store, StoreError};
+use fanvue_bot_core::store::{
+    Change, Due, HolderId, Lease, LeaseName, RegisterName, Store, StoreError,
+};
 use fanvue_bot_core::time::Timestamp;
 use sqlx::postgres::PgRow;
 
@@ -29,6 +31,8 @@ const CREATOR: &str =
 
 const CREATOR_BY_ACCOUNT: &str =
     "SELECT creator_id, account_id, revision, profile FROM fanvue_bot.creator_by_account($1)";
+
+const CREATORS: &str = "SELECT creator_id FROM fanvue_bot.creators_after($1, $2)";
 
 const CONVERSATION: &str = "SELECT revision, state FROM fanvue_bot.conversation($1, $2)";
 
@@ -51,6 +55,10 @@ const ACQUIRE: &str = "SELECT fence, until FROM fanvue_bot.acquire_lease($1, $2,
 
 const RELEASE: &str = "SELECT fanvue_bot.release_lease($1, $2, $3)";
 
+const REGISTER: &str = "SELECT revision, value FROM fanvue_bot.register($1)";
+
+const SET_REGISTER: &str = "SELECT fanvue_bot.set_register($1, $2, $3)";
+
 /// The most items of one page, so that no answer takes the memory of a whole list.
 const MOST_ITEMS: usize = 1_000;
 
@@ -67,6 +75,23 @@ impl Store for PostgresBackend {
     ) -> Result<Option<Versioned<Creator>>, StoreError> {
         let values = Values::default().add(account.as_uuid())?;
         one_creator(&self.database().call(CREATOR_BY_ACCOUNT, values).await?)
+    }
+
+    async fn creator_ids(
+        &self,
+        after: Option<CreatorId>,
+        limit: usize,
+    ) -> Result<Vec<CreatorId>, StoreError> {
+        let values = Values::default()
+            .add(after.map(|after| after.as_uuid()))?
+            .add(i64::try_from(limit).unwrap_or(i64::MAX))?;
+        let rows = self.database().call(CREATORS, values).await?;
+        rows.iter()
+            .map(|row| {
+                let id = Columns::new(row, "creators").get(0, "creator_id")?;
+                Ok(CreatorId::from_uuid(id))
+            })
+            .collect()
     }
 
     async fn conversation(
@@ -225,6 +250,45 @@ impl Store for PostgresBackend {
             self.database().call(RELEASE, values).await?;
         }
         Ok(())
+    }
+
+    async fn register(&self, name: &RegisterName) -> Result<Option<Versioned<String>>, StoreError> {
+        let values = Values::default().text(name.as_str())?;
+        let rows = self.database().call(REGISTER, values).await?;
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
+        let columns = Columns::new(row, "registers");
+        Ok(Some(Versioned::new(
+            columns.text(1, "value")?,
+            revision(columns, 0)?,
+        )))
+    }
+
+    async fn set_register(
+        &self,
+        name: &RegisterName,
+        value: &str,
+        expected: Option<Revision>,
+    ) -> Result<Revision, StoreError> {
+        // A revision that no column holds was never given out here.
+        let expected = expected
+            .map(|expected| i64::try_from(expected.number()))
+            .transpose()
+            .map_err(|_| StoreError::Conflict)?;
+        let values = Values::default()
+            .text(name.as_str())?
+            .text(value)?
+            .add(expected)?;
+        let rows = self.database().call(SET_REGISTER, values).await?;
+        let revision: Option<i64> = match rows.first() {
+            Some(row) => Columns::new(row, "registers").get(0, "revision")?,
+            None => None,
+        };
+        revision
+            .and_then(|revision| u64::try_from(revision).ok())
+            .map(Revision::new)
+            .ok_or(StoreError::Conflict)
     }
 }
 

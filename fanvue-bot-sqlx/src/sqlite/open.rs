@@ -16,11 +16,18 @@ use super::{Inner, OpenError, SqliteBackend};
 use crate::migration::{Migration, Mismatch, TABLE, pending};
 use crate::signal::Signal;
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "initial",
-    sql: include_str!("migrations/0001_initial.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "initial",
+        sql: include_str!("migrations/0001_initial.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "registers",
+        sql: include_str!("migrations/0002_registers.sql"),
+    },
+];
 
 /// `PRAGMA application_id` of a database of this library, set by the first migration.
 const APPLICATION: i64 = 1_182_155_380;

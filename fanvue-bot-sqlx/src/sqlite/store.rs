@@ -11,14 +11,16 @@ use fanvue_bot_core::id::{AccountId, ConversationId, CreatorId, FanId, MessageId
 use fanvue_bot_core::message::Message;
 use fanvue_bot_core::page::{Page, PageRequest};
 use fanvue_bot_core::revision::{Revision, Versioned};
-use fanvue_bot_core::store::{Change, Due, HolderId, Lease, LeaseName, Store, StoreError};
+use fanvue_bot_core::store::{
+    Change, Due, HolderId, Lease, LeaseName, RegisterName, Store, StoreError,
+};
 use fanvue_bot_core::time::Timestamp;
 use sqlx::sqlite::SqliteRow;
 
 use super::SqliteBackend;
 use super::fault::Fault;
 use super::sql::{Columns, Values, fetch};
-use super::write::{Acquiring, Call, Op, Releasing};
+use super::write::{Acquiring, Call, Op, Releasing, SettingRegister};
 use crate::cursor::{DueCursor, MessageCursor};
 use crate::row::{
     ContentRow, ConversationRow, CorruptField, CreatorRow, DecisionRow, FanRow, MessageRow,
@@ -30,6 +32,12 @@ const CREATOR: &str =
 /// Crosses tenants: finds whose account it is.
 const CREATOR_BY_ACCOUNT: &str =
     "SELECT creator_id, account_id, revision, profile FROM creators WHERE account_id = ?1";
+
+/// Crosses tenants: for what is done for each creator in turn.
+const CREATORS: &str = "SELECT creator_id FROM creators ORDER BY creator_id LIMIT ?1";
+
+const CREATORS_AFTER: &str =
+    "SELECT creator_id FROM creators WHERE creator_id > ?2 ORDER BY creator_id LIMIT ?1";
 
 const CONVERSATION: &str =
     "SELECT revision, state FROM conversations WHERE creator_id = ?1 AND fan_id = ?2";
@@ -72,6 +80,8 @@ const DUE_OF_AFTER: &str = "\
     WHERE creator_id = ?4 AND wake_at <= ?1 AND (wake_at, fan_id) > (?3, ?5) \
     ORDER BY wake_at, fan_id LIMIT ?2";
 
+const REGISTER: &str = "SELECT revision, value FROM registers WHERE name = ?1";
+
 /// The most items of one page, so that no answer takes the memory of a whole list.
 const MOST_ITEMS: usize = 1_000;
 
@@ -88,6 +98,28 @@ impl Store for SqliteBackend {
     ) -> Result<Option<Versioned<Creator>>, StoreError> {
         let values = Values::default().id(account.as_uuid())?;
         one_creator(&fetch(self.readers(), CREATOR_BY_ACCOUNT, values).await?)
+    }
+
+    async fn creator_ids(
+        &self,
+        after: Option<CreatorId>,
+        limit: usize,
+    ) -> Result<Vec<CreatorId>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let values = Values::default().int(limit)?;
+        let rows = match after {
+            None => fetch(self.readers(), CREATORS, values).await?,
+            Some(after) => {
+                let values = values.id(after.as_uuid())?;
+                fetch(self.readers(), CREATORS_AFTER, values).await?
+            }
+        };
+        rows.iter()
+            .map(|row| {
+                let id = Columns::new(row, "creators").id(0, "creator_id")?;
+                Ok(CreatorId::from_uuid(id))
+            })
+            .collect()
     }
 
     async fn conversation(
@@ -238,6 +270,33 @@ impl Store for SqliteBackend {
     async fn release_lease(&self, lease: Lease) -> Result<(), StoreError> {
         Call::make(self.inbox(), Releasing { lease }, Op::Release).await
     }
+
+    async fn register(&self, name: &RegisterName) -> Result<Option<Versioned<String>>, StoreError> {
+        let values = Values::default().text(name.as_str())?;
+        let rows = fetch(self.readers(), REGISTER, values).await?;
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
+        let columns = Columns::new(row, "registers");
+        Ok(Some(Versioned::new(
+            columns.text(1, "value")?,
+            revision(columns, 0)?,
+        )))
+    }
+
+    async fn set_register(
+        &self,
+        name: &RegisterName,
+        value: &str,
+        expected: Option<Revision>,
+    ) -> Result<Revision, StoreError> {
+        let args = SettingRegister {
+            name: name.clone(),
+            value: value.to_owned(),
+            expected,
+        };
+        Call::make(self.inbox(), args, Op::SetRegister).await
+    }
 }
 
 fn key(id: ConversationId) -> Result<Values, Fault> {
@@ -348,6 +407,8 @@ fn message(row: &SqliteRow, of: ConversationId) -> Result<MessageRow, CorruptFie
 pub(super) const STATEMENTS: &[&str] = &[
     CREATOR,
     CREATOR_BY_ACCOUNT,
+    CREATORS_AFTER,
+    REGISTER,
     CONVERSATION,
     FAN,
     MESSAGE,

@@ -12,6 +12,7 @@ mod op;
 #[cfg(test)]
 mod plans;
 mod purge;
+mod register;
 mod secret;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub(super) use self::end::{Completing, DeadLettering, Extending, Rescheduling};
 pub(super) use self::lease::{Acquiring, Releasing};
 use self::op::Group;
 pub(super) use self::op::{Call, Op};
+pub(super) use self::register::SettingRegister;
 pub(super) use self::secret::{DeletingSecret, PuttingSecret};
 use super::fault::Fault;
 use super::open;

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Acquiring, Claiming, Completing, DeadLettering, DeletingSecret, Extending, Intake,
-    PuttingSecret, Releasing, Rescheduling, Transaction, Written, commit, end,
+    PuttingSecret, Releasing, Rescheduling, SettingRegister, Transaction, Written, commit, end,
 };
 use crate::sqlite::fault::Fault;
 
@@ -62,6 +62,7 @@ pub(in crate::sqlite) enum Op {
     DeadLetter(Call<DeadLettering, (), QueueError>),
     Acquire(Call<Acquiring, Option<Lease>, StoreError>),
     Release(Call<Releasing, (), StoreError>),
+    SetRegister(Call<SettingRegister, Revision, StoreError>),
     PutSecret(Call<PuttingSecret, Revision, VaultError>),
     DeleteSecret(Call<DeletingSecret, (), VaultError>),
     Close(oneshot::Sender<()>),
@@ -78,6 +79,7 @@ impl Op {
             Self::DeadLetter(call) => call.answer(),
             Self::Acquire(call) => call.answer(),
             Self::Release(call) => call.answer(),
+            Self::SetRegister(call) => call.answer(),
             Self::PutSecret(call) => call.answer(),
             Self::DeleteSecret(call) => call.answer(),
             Self::Close(_) => {}
@@ -94,6 +96,7 @@ impl Op {
             Self::DeadLetter(call) => call.fail(fault),
             Self::Acquire(call) => call.fail(fault),
             Self::Release(call) => call.fail(fault),
+            Self::SetRegister(call) => call.fail(fault),
             Self::PutSecret(call) => call.fail(fault),
             Self::DeleteSecret(call) => call.fail(fault),
             Self::Close(_) => {}
@@ -145,6 +148,7 @@ impl<'o> Group<'o> {
                 Op::DeadLetter(call) => call.run(transaction).await?,
                 Op::Acquire(call) => call.run(transaction).await?,
                 Op::Release(call) => call.run(transaction).await?,
+                Op::SetRegister(call) => call.run(transaction).await?,
                 Op::PutSecret(call) => call.run(transaction).await?,
                 Op::DeleteSecret(call) => call.run(transaction).await?,
                 Op::Intake(_) | Op::Complete(_) | Op::Close(_) => {}

@@ -12,7 +12,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _};
 use uuid::Uuid;
 
 use super::{
-    Claiming, State, Transaction, claim, commit, end, lanes, lease, purge, secret, statement,
+    Claiming, State, Transaction, claim, commit, end, lanes, lease, purge, register, secret,
+    statement,
 };
 use crate::sqlite::{SqliteBackend, SqliteBuilder, store, vault, wake};
 
@@ -23,6 +24,7 @@ fn statements() -> Vec<String> {
         lanes::STATEMENTS,
         lease::STATEMENTS,
         purge::STATEMENTS,
+        register::STATEMENTS,
         secret::STATEMENTS,
         store::STATEMENTS,
         vault::STATEMENTS,

@@ -244,3 +244,18 @@ pub async fn an_account_that_was_given_up_can_be_connected_by_another(store: Arc
     let found = store.creator_by_account(account_id(1)).await.unwrap();
     assert_eq!(found.unwrap().value, heir);
 }
+
+pub async fn the_ids_of_all_creators_come_in_order_and_in_pages(store: Arc<dyn Store>) {
+    assert_eq!(store.creator_ids(None, 10).await.unwrap(), []);
+    for number in [3, 1, 2] {
+        onboard(&store, number).await;
+    }
+    let all = [1, 2, 3].map(creator_id);
+    assert_eq!(store.creator_ids(None, 10).await.unwrap(), all);
+    assert_eq!(store.creator_ids(None, 2).await.unwrap(), all[..2]);
+    let rest = store.creator_ids(Some(all[1]), 2).await.unwrap();
+    assert_eq!(rest, all[2..]);
+    assert_eq!(store.creator_ids(Some(all[2]), 2).await.unwrap(), []);
+    assert_eq!(store.creator_ids(None, 0).await.unwrap(), []);
+    assert_eq!(store.creator_ids(None, usize::MAX).await.unwrap(), all);
+}

@@ -18,6 +18,7 @@ pub mod leases;
 pub mod messages;
 pub mod paging;
 pub mod races;
+pub mod registers;
 pub mod tenants;
 
 use super::{Time, given};
@@ -66,6 +67,7 @@ macro_rules! __store_cases {
                 an_account_of_another_creator_conflicts_when_adding
                 an_account_of_another_creator_conflicts_when_replacing
                 an_account_that_was_given_up_can_be_connected_by_another
+                the_ids_of_all_creators_come_in_order_and_in_pages
             }
             conversations {
                 a_conversation_that_was_never_committed_is_none
@@ -200,6 +202,14 @@ macro_rules! __store_cases {
                 readers_never_see_half_a_change
                 a_read_sees_every_commit_that_has_returned
             }
+            registers {
+                a_register_that_was_never_set_is_none
+                a_register_reads_back_at_the_revision_of_its_setting
+                a_register_is_set_only_by_whoever_names_its_revision
+                registers_of_different_names_are_independent
+                odd_names_and_values_of_a_register_read_back
+                of_many_who_count_at_once_no_count_is_lost
+            }
             cancel {
                 a_dropped_commit_leaves_the_old_state_or_the_new_one
                 a_dropped_first_commit_leaves_nothing_or_everything
@@ -259,6 +269,7 @@ mod tests {
                 "due" => include_str!("due.rs"),
                 "tenants" => include_str!("tenants.rs"),
                 "races" => include_str!("races.rs"),
+                "registers" => include_str!("registers.rs"),
                 "cancel" => include_str!("cancel.rs"),
                 "leases" => include_str!("leases.rs"),
                 _ => panic!("no theme {theme}"),
