@@ -10,7 +10,7 @@ fn name() -> RegisterName {
     RegisterName::new("rate/one")
 }
 
-fn assert_conflict(outcome: Result<Revision, StoreError>) {
+fn assert_conflict(outcome: &Result<Revision, StoreError>) {
     assert!(matches!(outcome, Err(StoreError::Conflict)), "{outcome:?}");
 }
 
@@ -30,18 +30,15 @@ pub async fn a_register_reads_back_at_the_revision_of_its_setting(store: Arc<dyn
 
 pub async fn a_register_is_set_only_by_whoever_names_its_revision(store: Arc<dyn Store>) {
     let unknown = Revision::new(7);
-    assert_conflict(store.set_register(&name(), "none", Some(unknown)).await);
+    assert_conflict(&store.set_register(&name(), "none", Some(unknown)).await);
     assert_eq!(store.register(&name()).await.unwrap(), None);
     let first = store.set_register(&name(), "1", None).await.unwrap();
     let second = store.set_register(&name(), "2", Some(first)).await.unwrap();
     for stale in [None, Some(first), Some(second.next())] {
-        assert_conflict(store.set_register(&name(), "stale", stale).await);
+        assert_conflict(&store.set_register(&name(), "stale", stale).await);
     }
-    assert_conflict(
-        store
-            .set_register(&name(), "odd", Some(Revision::new(u64::MAX)))
-            .await,
-    );
+    let odd = Some(Revision::new(u64::MAX));
+    assert_conflict(&store.set_register(&name(), "odd", odd).await);
     let stored = store.register(&name()).await.unwrap();
     assert_eq!(stored, Some(Versioned::new("2".to_owned(), second)));
 }
