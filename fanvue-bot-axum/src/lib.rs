@@ -1,5 +1,6 @@
 //! The web edge of fanvue-bot: the door that Fanvue's webhooks come in by, the routes that connect a
-//! creator's account, health probes, and a server that slow and greedy clients cannot hold.
+//! creator's account, routes for hosts that run only as long as a request lasts, health probes, and a server
+//! that slow and greedy clients cannot hold.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -51,15 +52,17 @@
 //!
 //! # Where to go next
 //!
-//! [`Webhooks`] and [`OAuth`] list their routes and what each answer means; [`Limits`] every limit of the
+//! [`Webhooks`], [`OAuth`] and [`Internal`] list their routes and what each answer means; [`Limits`] every limit of the
 //! server and its default; [`WebhookCounters`] what to watch.
 
 mod health;
+mod internal;
 mod oauth;
 mod serve;
 mod webhook;
 
 pub use crate::health::Health;
+pub use crate::internal::{BearerSecret, Internal, InternalBuilder, WeakBearerSecret};
 pub use crate::oauth::{AdminCheck, OAuth};
 pub use crate::serve::{Drained, Limits, serve};
 pub use crate::webhook::{WebhookCounters, Webhooks, WebhooksBuilder};

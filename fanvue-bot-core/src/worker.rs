@@ -1,5 +1,7 @@
 //! The loop that claims, renews and drains. Brings tokio, and is the one place of core that sleeps.
 
+mod batch;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
@@ -9,6 +11,7 @@ use std::time::Duration;
 use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
 
+pub use self::batch::{Batch, BatchReport};
 use crate::engine::{Engine, EngineError, RunOutcome};
 use crate::queue::{Claim, ClaimedLane, FailureNote, JobQueue, QueueError, WorkerId};
 
@@ -141,11 +144,7 @@ impl Worker {
         let Self { engine, options } = self;
         let options = options.workable();
         let queue = Arc::clone(engine.backend().queue());
-        let mut state = Running {
-            report: WorkerReport::default(),
-            lanes: HashMap::new(),
-            tasks: JoinSet::new(),
-        };
+        let mut state = Running::default();
         let mut renew = tokio::time::interval(options.lease / 3);
         renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut sweep = tokio::time::interval(SWEEP);
@@ -194,15 +193,22 @@ impl Worker {
                 () = std::future::ready(()), if !idle => {}
             }
         }
-        state.drain(&*queue, &engine, &options, renew).await;
-        // A lane that was dropped may have left a token refresh under way, whose pair is lost with this
-        // process unless it is stored.
-        let refreshes = tokio::time::timeout(FINISH, engine.finish_refreshes());
-        if !matches!(refreshes.await, Ok(Ok(()))) {
-            tracing::error!(worker.id = %options.id, "a token refresh was not ended; the account may have to be connected again");
-        }
+        let deadline = after(options.drain);
+        state
+            .drain(&*queue, &engine, &options, renew, deadline)
+            .await;
+        finish_refreshes(&engine, &options.id).await;
         tracing::info!(worker.id = %options.id, report = ?state.report, "worker stopped");
         state.report
+    }
+}
+
+/// Ends the token refreshes that dropped lanes may have left under way, whose pairs are lost with this process
+/// unless they are stored.
+async fn finish_refreshes(engine: &Engine, worker: &WorkerId) {
+    let refreshes = tokio::time::timeout(FINISH, engine.finish_refreshes());
+    if !matches!(refreshes.await, Ok(Ok(()))) {
+        tracing::error!(worker.id = %worker, "a token refresh was not ended; the account may have to be connected again");
     }
 }
 
@@ -240,7 +246,7 @@ fn after(wait: Duration) -> Instant {
     Instant::now() + wait.min(YEAR)
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Running {
     report: WorkerReport,
     /// By task and not by job: a job that was handed back may be claimed again before its first task is
@@ -344,8 +350,8 @@ impl Running {
         engine: &Engine,
         options: &WorkerOptions,
         mut renew: tokio::time::Interval,
+        deadline: Instant,
     ) {
-        let deadline = after(options.drain);
         while !self.tasks.is_empty() {
             tokio::select! {
                 Some(finished) = self.tasks.join_next_with_id() => self.finish(finished),

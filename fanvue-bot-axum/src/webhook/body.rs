@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 /// Why a body was not read to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unread {
+pub(crate) enum Unread {
     TooLarge,
     TooSlow,
     /// The client broke off.
@@ -19,7 +19,7 @@ pub(super) enum Unread {
 }
 
 impl Unread {
-    pub(super) const fn status(self) -> StatusCode {
+    pub(crate) const fn status(self) -> StatusCode {
         match self {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -28,7 +28,7 @@ impl Unread {
     }
 }
 
-pub(super) async fn read(body: Body, limit: usize, within: Duration) -> Result<Bytes, Unread> {
+pub(crate) async fn read(body: Body, limit: usize, within: Duration) -> Result<Bytes, Unread> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > limit {
         return Err(Unread::TooLarge);

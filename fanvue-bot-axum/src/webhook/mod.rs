@@ -1,6 +1,6 @@
 //! The door that Fanvue's webhooks come in by.
 
-mod body;
+pub(crate) mod body;
 mod counters;
 mod door;
 mod secrets;

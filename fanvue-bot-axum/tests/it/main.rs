@@ -6,4 +6,6 @@ mod client;
 mod door;
 mod garbage;
 mod health;
+mod internal;
 mod serve;
+mod town;

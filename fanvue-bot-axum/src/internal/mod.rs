@@ -1,0 +1,145 @@
+//! Routes for the deployment itself: what a process does on its own, at somebody's call.
+
+mod ask;
+mod bearer;
+mod jobs;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::post;
+use fanvue_bot_core::engine::Engine;
+use fanvue_bot_core::queue::WorkerId;
+use uuid::Uuid;
+
+use self::bearer::Bearers;
+pub use self::bearer::{BearerSecret, WeakBearerSecret};
+
+/// What an [`Internal`] is built from; made by [`Internal::builder`].
+#[derive(Debug)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct InternalBuilder {
+    bearers: Bearers,
+    engine: Engine,
+    name: String,
+}
+
+impl InternalBuilder {
+    /// Also accepts the secret before, while callers are being given the new one. Off by default.
+    pub fn previous_secret(mut self, secret: BearerSecret) -> Self {
+        self.bearers.previous = Some(secret);
+        self
+    }
+
+    /// Names this process in leases and logs. Default: a random name.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Builds it.
+    #[must_use]
+    pub fn build(self) -> Internal {
+        Internal {
+            rooms: Arc::new(Rooms {
+                bearers: self.bearers,
+                engine: self.engine,
+                name: self.name,
+                calls: AtomicU64::new(0),
+            }),
+        }
+    }
+}
+
+/// The routes of the deployment itself, for hosts that run only as long as a request lasts, and for whoever
+/// watches it.
+///
+/// | Route | Does |
+/// | --- | --- |
+/// | `POST /internal/jobs/run` | works on what is due, as a [`Worker`](fanvue_bot_core::worker::Worker) would |
+///
+/// Every route asks for a [`BearerSecret`] before anything else. What a call asks for is a JSON object or, where
+/// there is no body, the query; every field may be left out:
+///
+/// | Route | Field | Default | Range |
+/// | --- | --- | --- | --- |
+/// | `/internal/jobs/run` | `batch`: how many conversations at most | 20 | 1 to 200 |
+/// | | `seconds`: for how long at most; nothing new is begun in the second half | 50 | 1 to 600 |
+///
+/// Answers are JSON and kept by no cache:
+///
+/// | Status | When |
+/// | --- | --- |
+/// | 200 | it was done; the body says what |
+/// | 400 | a field is out of its range or unknown |
+/// | 401 | the secret is missing or another one |
+/// | 503 with `Retry-After` | the store or the queue did not answer, and nothing was done |
+///
+/// `POST /internal/jobs/run` answers with `claimed`, `done`, `put_off`, `failed`, `lost` and `handed_back`, each
+/// a number of conversations, and `more_due`: whether to call again at once.
+///
+/// All routes are safe to call at once and from many places. A call goes on when its caller leaves.
+#[derive(Clone)]
+pub struct Internal {
+    rooms: Arc<Rooms>,
+}
+
+struct Rooms {
+    bearers: Bearers,
+    engine: Engine,
+    name: String,
+    calls: AtomicU64,
+}
+
+impl Internal {
+    /// Begins the routes of `engine`'s deployment, for whoever shows `secret`.
+    pub fn builder(secret: BearerSecret, engine: Engine) -> InternalBuilder {
+        InternalBuilder {
+            bearers: Bearers {
+                current: secret,
+                previous: None,
+            },
+            engine,
+            name: format!("call-{}", Uuid::new_v4().simple()),
+        }
+    }
+
+    /// The routes, to be served or merged into other ones.
+    pub fn router(&self) -> Router {
+        let admitted = middleware::from_fn_with_state(Arc::clone(&self.rooms), admitted);
+        Router::new()
+            .route("/internal/jobs/run", post(jobs::run))
+            .route_layer(admitted)
+            .with_state(Arc::clone(&self.rooms))
+    }
+}
+
+impl fmt::Debug for Internal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Internal")
+            .field("engine", &self.rooms.engine)
+            .field("name", &self.rooms.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Rooms {
+    /// A name for one call's worker, which no other call has.
+    fn worker(&self) -> WorkerId {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        WorkerId::new(format!("{}/{call}", self.name))
+    }
+}
+
+async fn admitted(State(rooms): State<Arc<Rooms>>, request: Request, next: Next) -> Response {
+    if rooms.bearers.admit(request.headers()) {
+        next.run(request).await
+    } else {
+        ask::unauthorized()
+    }
+}
