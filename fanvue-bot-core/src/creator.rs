@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::client::Reach;
-use crate::id::{AccountId, CreatorId};
+use crate::id::{AccountId, AgencyId, CreatorId};
+use crate::oauth::GrantId;
 use crate::persona::Persona;
 
 /// A creator whose fans are answered.
@@ -16,8 +17,8 @@ pub struct Creator {
     pub id: CreatorId,
     /// Their Fanvue account, once connected. At most one creator of a deployment has a given account.
     pub account: Option<AccountId>,
-    /// How their chats are reached with the token at hand.
-    pub reach: Reach,
+    /// The agency whose grant reaches their chats; `None` for a grant of their own.
+    pub agency: Option<AgencyId>,
     /// Whether they take part at all.
     pub status: CreatorStatus,
     /// How the bot behaves.
@@ -33,7 +34,7 @@ impl Creator {
         Self {
             id,
             account: None,
-            reach: Reach::Own,
+            agency: None,
             status: CreatorStatus::Active,
             settings: Settings::default(),
             persona,
@@ -45,6 +46,41 @@ impl Creator {
     pub const fn account(mut self, account: AccountId) -> Self {
         self.account = Some(account);
         self
+    }
+
+    /// Reached by the grant of this agency.
+    #[must_use]
+    pub const fn agency(mut self, agency: AgencyId) -> Self {
+        self.agency = Some(agency);
+        self
+    }
+
+    /// The grant by which their chats are reached.
+    #[must_use]
+    pub const fn grant(&self) -> GrantId {
+        match self.agency {
+            Some(agency) => GrantId::Agency(agency),
+            None => GrantId::Creator(self.id),
+        }
+    }
+
+    /// How a token of that grant reaches their chats; `None` for an agency's creator whose account is not
+    /// known.
+    #[must_use]
+    pub fn reach(&self) -> Option<Reach> {
+        match self.agency {
+            Some(_) => self.account.map(Reach::Agency),
+            None => Some(Reach::Own),
+        }
+    }
+
+    /// Whether fans see the typing signal: never for an account that an agency runs, which must not feign
+    /// the creator's presence.
+    ///
+    /// Source: Fanvue API reference, section 11 (Agency Conduct and Compliance).
+    #[must_use]
+    pub const fn shows_typing(&self) -> bool {
+        self.settings.typing_signal && self.agency.is_none()
     }
 
     /// With these settings.
@@ -103,8 +139,8 @@ pub struct Settings {
     /// How long a human's message keeps the bot out of a conversation. Default: 1 h.
     #[serde(with = "millis")]
     pub human_pause: Duration,
-    /// Whether the fan sees the typing signal while a reply is written and held back. Default: yes; to
-    /// be off for accounts that an agency runs.
+    /// Whether the fan sees the typing signal while a reply is written and held back. Default: yes. Has
+    /// no effect for accounts that an agency runs, where it is always off.
     pub typing_signal: bool,
     /// At most this many stored messages are given to the model. Default: 400; the token budget usually
     /// cuts earlier.

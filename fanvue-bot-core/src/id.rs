@@ -65,6 +65,13 @@ uuid_id!(
     "creator id"
 );
 uuid_id!(
+    /// An agency whose one grant reaches the chats of several creators.
+    ///
+    /// Ours, made when the agency is first connected, and so known before its Fanvue account is.
+    AgencyId,
+    "agency id"
+);
+uuid_id!(
     /// A creator's account at Fanvue: the `uuid` of `GET /users/me`, which webhooks carry as
     /// `recipientUuid` or `data.creator.uuid`.
     AccountId,

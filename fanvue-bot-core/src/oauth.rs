@@ -1,9 +1,11 @@
 //! Connecting accounts, and access tokens: read from the vault, refreshed early, by one task of one process
 //! at a time.
 
+mod alert;
 mod authorization;
 mod flight;
 mod grant;
+mod grant_id;
 mod pending;
 mod refresh;
 mod status;
@@ -13,21 +15,23 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::alert::Alerting;
+pub use self::alert::{ConnectionAlerts, NeedsReconnect};
 pub use self::authorization::{
     AuthorizeError, Authorized, Authorizer, AuthorizerBuilder, AuthorizerConfigError,
-    CallbackQuery, Confirmation, Login, SessionId,
+    CallbackQuery, Confirmation, Login, OnConnect, SessionId,
 };
 use self::flight::{Flight, Waiting};
 use self::grant::{Grant, Grants};
+pub use self::grant_id::GrantId;
 use self::refresh::{Need, Ports, REFRESH_LEASE};
 pub use self::status::{Connection, GrantStatus, RefreshFailure};
 use self::stored::StoredTokens;
 use crate::client::{
-    AccessToken, AppCredentials, Auth, ClientError, FanvueClient, RefreshToken, TokenSet,
+    AccessToken, AppCredentials, Auth, ClientError, FanvueClient, Reach, RefreshToken, TokenSet,
 };
 use crate::creator::Creator;
 use crate::entropy::{Entropy, EntropyError, OsEntropy, Seed};
-use crate::id::CreatorId;
 use crate::retry::Retry;
 use crate::revision::Versioned;
 use crate::secret::{SecretVault, VaultError};
@@ -49,7 +53,7 @@ use crate::time::{Clock, SystemClock, Timestamp};
 ///   [`TokenError::NotConnected`] until [`TokenSource::connect`].
 ///
 /// A token is refreshed 5 min before it expires, or a quarter of its life if that is shorter, at a moment
-/// within that window's first half that differs from creator to creator. A task that has a token which still
+/// within that window's first half that differs from grant to grant. A task that has a token which still
 /// works does not wait for a refresh that another one is at.
 ///
 /// Source: Fanvue API reference, section 1.5: refresh tokens are single use and rotate; the old one keeps
@@ -59,6 +63,7 @@ pub struct TokenSource {
     ports: Ports,
     early: Duration,
     grants: Arc<Grants>,
+    alerting: Option<Alerting>,
 }
 
 impl fmt::Debug for TokenSource {
@@ -204,6 +209,7 @@ impl TokenSource {
             },
             early: Duration::from_secs(300),
             grants: Arc::default(),
+            alerting: None,
         }
     }
 
@@ -233,36 +239,42 @@ impl TokenSource {
     ///
     /// # Errors
     /// [`TokenError::Vault`]; the set is then not stored and must not be used.
-    pub async fn connect(&self, creator: CreatorId, tokens: &TokenSet) -> Result<(), TokenError> {
+    pub async fn connect(
+        &self,
+        grant: impl Into<GrantId> + Send,
+        tokens: &TokenSet,
+    ) -> Result<(), TokenError> {
         let tokens = StoredTokens::issued(tokens, None, self.ports.clock.now());
-        self.store(creator, &tokens).await
+        self.store(grant.into(), &tokens).await
     }
 
-    async fn store(&self, creator: CreatorId, tokens: &StoredTokens) -> Result<(), TokenError> {
-        let id = refresh::row(creator);
+    async fn store(&self, id: GrantId, tokens: &StoredTokens) -> Result<(), TokenError> {
+        let row = refresh::row(id);
         loop {
             // Not read into tokens: what does not read back is replaced as well.
-            let stored = self.ports.vault.get(&id).await?;
+            let stored = self.ports.vault.get(&row).await?;
             let expected = stored.map(|stored| stored.revision);
-            match self.ports.write(creator, tokens, expected).await {
+            match self.ports.write(id, tokens, expected).await {
                 Err(TokenError::Vault(error)) if matches!(*error, VaultError::Conflict) => {}
                 outcome => {
                     outcome?;
-                    self.grants.of(creator).memory.begin_anew();
+                    self.grants.of(id).memory.begin_anew();
                     return Ok(());
                 }
             }
         }
     }
 
-    /// Ends the creator's grant: revokes it at Fanvue, then erases its tokens here. From then on
-    /// [`TokenSource::auth`] answers [`TokenError::NotConnected`]. Idempotent.
+    /// Ends a grant: revokes it at Fanvue, then erases its tokens here. From then on
+    /// [`TokenSource::auth`] answers [`TokenError::NotConnected`] for every creator whom it reached. An
+    /// agency's grant ends only by its own id, and not by that of a creator whom it reaches. Idempotent.
     ///
     /// # Errors
     /// [`TokenError::Client`] if it could not be revoked; nothing has changed then, and
     /// [`TokenSource::erase`] erases it without that. [`TokenError::Vault`] if it could not be erased.
-    pub async fn disconnect(&self, creator: CreatorId) -> Result<(), TokenError> {
-        let stored = match self.ports.read(creator).await {
+    pub async fn disconnect(&self, grant: impl Into<GrantId> + Send) -> Result<(), TokenError> {
+        let id = grant.into();
+        let stored = match self.ports.read(id).await {
             Ok(stored) => stored,
             // What does not read back can only be erased.
             Err(TokenError::Corrupt) => None,
@@ -273,27 +285,27 @@ impl TokenSource {
             let revoked = self.ports.client.revoke_token(&self.ports.app, &token);
             revoked.await?;
         }
-        self.erase(creator).await?;
-        tracing::info!(creator.id = %creator, "fanvue account disconnected");
+        self.erase(id).await?;
+        tracing::info!(grant.id = %id, "fanvue account disconnected");
         Ok(())
     }
 
-    /// Erases the creator's tokens here and leaves the grant at Fanvue, where its owner can end it
+    /// Erases a grant's tokens here and leaves the grant at Fanvue, where its owner can end it
     /// (fanvue.com/settings/account/third-party-apps). Idempotent.
     ///
     /// # Errors
     /// [`TokenError::Vault`]; the tokens may then still be there.
-    pub async fn erase(&self, creator: CreatorId) -> Result<(), TokenError> {
-        self.forget(creator).await.map(drop)
+    pub async fn erase(&self, grant: impl Into<GrantId> + Send) -> Result<(), TokenError> {
+        self.forget(grant.into()).await.map(drop)
     }
 
     /// Erases the tokens, and answers with the refresh token that there was.
-    async fn forget(&self, creator: CreatorId) -> Result<Option<RefreshToken>, TokenError> {
-        let id = refresh::row(creator);
-        while let Some(stored) = self.ports.vault.get(&id).await? {
-            match self.ports.vault.delete(&id, stored.revision).await {
+    async fn forget(&self, id: GrantId) -> Result<Option<RefreshToken>, TokenError> {
+        let row = refresh::row(id);
+        while let Some(stored) = self.ports.vault.get(&row).await? {
+            match self.ports.vault.delete(&row, stored.revision).await {
                 Ok(()) => {
-                    self.grants.of(creator).memory.begin_anew();
+                    self.grants.of(id).memory.begin_anew();
                     let tokens = StoredTokens::from_bytes(stored.value.expose());
                     return Ok(tokens.and_then(|tokens| tokens.refresh_token()));
                 }
@@ -313,14 +325,35 @@ impl TokenSource {
     /// # Errors
     /// As [`TokenError`] says.
     pub async fn auth(&self, creator: &Creator) -> Result<Auth, TokenError> {
-        let grant = self.grants.of(creator.id);
-        let stored = self.ports.read(creator.id).await?;
+        let reach = creator.reach().ok_or(TokenError::NotConnected)?;
+        let id = creator.grant();
+        let outcome = self.token(id).await;
+        self.conclude(id, reach, outcome).await
+    }
+
+    /// What a caller gets. The operator is told before, if it is for them to act.
+    async fn conclude(
+        &self,
+        id: GrantId,
+        reach: Reach,
+        outcome: Outcome,
+    ) -> Result<Auth, TokenError> {
+        if let Err(TokenError::NotConnected) = outcome {
+            self.announce(id).await;
+        }
+        outcome.map(|token| Auth { token, reach })
+    }
+
+    /// The access token of the grant, refreshed if it is about to expire.
+    async fn token(&self, id: GrantId) -> Outcome {
+        let grant = self.grants.of(id);
+        let stored = self.ports.read(id).await?;
         let now = self.ports.clock.now();
-        let Some(tokens) = self.usable(creator.id, &grant, stored).await? else {
+        let Some(tokens) = self.usable(id, &grant, stored).await? else {
             return Err(TokenError::NotConnected);
         };
-        if now < self.refresh_at(creator.id, &tokens) {
-            return Ok(auth(creator, &tokens));
+        if now < self.refresh_at(id, &tokens) {
+            return Ok(tokens.access_token());
         }
         let valid = |now| now < tokens.expires_at;
         let need = if valid(now) {
@@ -330,19 +363,16 @@ impl TokenSource {
         };
         if let Some(error) = grant.memory.held(now) {
             return match need {
-                Need::Early => Ok(auth(creator, &tokens)),
+                Need::Early => Ok(tokens.access_token()),
                 _ => Err(error),
             };
         }
-        match self
-            .replace(creator, &grant, &tokens.access_token(), need)
-            .await
-        {
+        match self.replace(id, &grant, &tokens.access_token(), need).await {
             // What is at hand still works.
             Err(error)
                 if valid(self.ports.clock.now()) && !matches!(error, TokenError::NotConnected) =>
             {
-                Ok(auth(creator, &tokens))
+                Ok(tokens.access_token())
             }
             outcome => outcome,
         }
@@ -354,14 +384,21 @@ impl TokenSource {
     /// As [`TokenError`] says; [`TokenError::Unaccepted`] if `rejected` has itself replaced a rejected one
     /// seconds ago.
     pub async fn renew(&self, creator: &Creator, rejected: &Auth) -> Result<Auth, TokenError> {
-        let grant = self.grants.of(creator.id);
-        let stored = self.ports.read(creator.id).await?;
+        let reach = creator.reach().ok_or(TokenError::NotConnected)?;
+        let id = creator.grant();
+        let outcome = self.token_other_than(id, &rejected.token).await;
+        self.conclude(id, reach, outcome).await
+    }
+
+    async fn token_other_than(&self, id: GrantId, rejected: &AccessToken) -> Outcome {
+        let grant = self.grants.of(id);
+        let stored = self.ports.read(id).await?;
         let now = self.ports.clock.now();
-        let Some(tokens) = self.usable(creator.id, &grant, stored).await? else {
+        let Some(tokens) = self.usable(id, &grant, stored).await? else {
             return Err(TokenError::NotConnected);
         };
-        if tokens.access_token != rejected.token.expose() {
-            return Ok(auth(creator, &tokens));
+        if tokens.access_token != rejected.expose() {
+            return Ok(tokens.access_token());
         }
         if grant
             .memory
@@ -373,23 +410,27 @@ impl TokenSource {
         if let Some(error) = grant.memory.held(now) {
             return Err(error);
         }
-        self.replace(creator, &grant, &rejected.token, Need::Rejected)
-            .await
+        self.replace(id, &grant, rejected, Need::Rejected).await
     }
 
-    /// How the creator's grant is doing. Reads the vault, asks nobody else and changes nothing.
+    /// How a grant is doing; [`Creator::grant`] names that of a creator. Reads the vault, asks nobody else and
+    /// changes nothing.
     ///
     /// # Errors
     /// [`TokenError::Vault`] and [`TokenError::Corrupt`].
-    pub async fn status(&self, creator: CreatorId) -> Result<GrantStatus, TokenError> {
-        let Some(stored) = self.ports.read(creator).await? else {
+    pub async fn status(
+        &self,
+        grant: impl Into<GrantId> + Send,
+    ) -> Result<GrantStatus, TokenError> {
+        let id = grant.into();
+        let Some(stored) = self.ports.read(id).await? else {
             return Ok(GrantStatus::not_connected());
         };
         let tokens = stored.value;
         // What this process remembers is about the tokens at hand only if it is younger than they are.
         let trouble = self
             .grants
-            .of(creator)
+            .of(id)
             .memory
             .trouble()
             .filter(|trouble| tokens.issued_at.is_none_or(|issued| issued <= trouble.at));
@@ -407,11 +448,12 @@ impl TokenSource {
                 Connection::Connected
             },
             expires_at: Some(tokens.expires_at),
-            refresh_at: Some(self.refresh_at(creator, &tokens)),
+            refresh_at: Some(self.refresh_at(id, &tokens)),
             issued_at: tokens.issued_at,
             unanswered_since: tokens.refresh_started,
             last_failure: last.map(|(failure, _)| failure),
             last_failure_at: last.map(|(_, at)| at),
+            alerted_at: tokens.alerted_at,
             failures: trouble.map_or(0, |trouble| trouble.count),
             scopes: tokens.scopes.clone(),
         })
@@ -424,14 +466,14 @@ impl TokenSource {
     /// The first that a pair could not be stored for; the others are tried all the same.
     pub async fn finish(&self) -> Result<(), TokenError> {
         let mut result = Ok(());
-        for (creator, grant) in self.grants.all() {
+        for (id, grant) in self.grants.all() {
             let under_way = grant.flight().clone();
             if let Some(flight) = under_way {
                 let _stored_or_kept = flight.join().await;
                 grant.landed(&flight);
             }
-            if let Err(error) = self.ports.save(creator, &grant.memory).await {
-                tracing::error!(creator.id = %creator, error = %error, "a new pair of tokens could not be stored");
+            if let Err(error) = self.ports.save(id, &grant.memory).await {
+                tracing::error!(grant.id = %id, error = %error, "a new pair of tokens could not be stored");
                 result = result.and(Err(error));
             }
         }
@@ -441,13 +483,13 @@ impl TokenSource {
     /// The tokens of a grant that is alive, once a pair that is only in memory is stored.
     async fn usable(
         &self,
-        creator: CreatorId,
+        id: GrantId,
         grant: &Grant,
         stored: Option<Versioned<StoredTokens>>,
     ) -> Result<Option<StoredTokens>, TokenError> {
         let stored = if grant.memory.unsaved().is_some() && grant.flight().is_none() {
-            match self.ports.save(creator, &grant.memory).await {
-                Ok(()) => self.ports.read(creator).await?,
+            match self.ports.save(id, &grant.memory).await {
+                Ok(()) => self.ports.read(id).await?,
                 // The pair before may not have expired yet.
                 Err(_) => stored,
             }
@@ -459,8 +501,8 @@ impl TokenSource {
             .filter(|tokens| !tokens.needs_reconnect))
     }
 
-    /// When `tokens` are to be refreshed. The same in every process, and different for each creator.
-    fn refresh_at(&self, creator: CreatorId, tokens: &StoredTokens) -> Timestamp {
+    /// When `tokens` are to be refreshed. The same in every process, and different for each grant.
+    fn refresh_at(&self, id: GrantId, tokens: &StoredTokens) -> Timestamp {
         let life = tokens
             .issued_at
             .map_or(Duration::MAX, |issued| tokens.expires_at.since(issued));
@@ -468,7 +510,7 @@ impl TokenSource {
         let micros = u64::try_from(window.as_micros()).unwrap_or(u64::MAX);
         let seed = u64::from_le_bytes(tokens.expires_at.as_micros().to_le_bytes());
         let before = Seed::new(seed)
-            .derive(&creator.to_string())
+            .derive(&id.to_string())
             .in_range(micros / 2, micros);
         tokens.expires_at.minus(Duration::from_micros(before))
     }
@@ -476,20 +518,14 @@ impl TokenSource {
     /// Joins the refresh that is under way, or begins one.
     async fn replace(
         &self,
-        creator: &Creator,
+        id: GrantId,
         grant: &Arc<Grant>,
         old: &AccessToken,
         need: Need,
-    ) -> Result<Auth, TokenError> {
+    ) -> Outcome {
         for _ in 0..JOINS {
-            let (flight, waiting) = match self.board(creator.id, grant, old, need) {
-                Some(boarded) => boarded,
-                None => {
-                    return Ok(Auth {
-                        token: old.clone(),
-                        reach: creator.reach,
-                    });
-                }
+            let Some((flight, waiting)) = self.board(id, grant, old, need) else {
+                return Ok(old.clone());
             };
             let outcome = waiting.await;
             grant.landed(&flight);
@@ -497,12 +533,7 @@ impl TokenSource {
                 // A refresh that was begun for an earlier token, or for one that still worked.
                 Some(Ok(token)) if token == *old => {}
                 Some(Err(TokenError::Unanswered)) if need != Need::Early => {}
-                Some(outcome) => {
-                    return outcome.map(|token| Auth {
-                        token,
-                        reach: creator.reach,
-                    });
-                }
+                Some(outcome) => return outcome,
                 None => return Err(TokenError::Busy),
             }
         }
@@ -512,7 +543,7 @@ impl TokenSource {
     /// `None` if somebody is at it and the token at hand will do meanwhile.
     fn board(
         &self,
-        creator: CreatorId,
+        id: GrantId,
         grant: &Arc<Grant>,
         old: &AccessToken,
         need: Need,
@@ -534,20 +565,13 @@ impl TokenSource {
             }
             return Some((Arc::clone(flight), flight.join()));
         }
-        let refresh =
-            self.ports
-                .clone()
-                .refresh(creator, Arc::clone(&grant.memory), old.clone(), need);
+        let refresh = self
+            .ports
+            .clone()
+            .refresh(id, Arc::clone(&grant.memory), old.clone(), need);
         let flight = Arc::new(Flight::new(refresh, now));
         *under_way = Some(Arc::clone(&flight));
         let waiting = flight.join();
         Some((flight, waiting))
-    }
-}
-
-fn auth(creator: &Creator, tokens: &StoredTokens) -> Auth {
-    Auth {
-        token: tokens.access_token(),
-        reach: creator.reach,
     }
 }

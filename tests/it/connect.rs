@@ -2,27 +2,35 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use fanvue_bot::axum::{AdminCheck, Limits, OAuth, serve};
+use fanvue_bot::axum::{AdminCheck, Limits, OAuth, Webhooks, serve};
+use fanvue_bot::backend::Backend;
 use fanvue_bot::client::{AppCredentials, ClientSecret};
-use fanvue_bot::creator::Creator;
+use fanvue_bot::creator::{Creator, Settings};
+use fanvue_bot::engine::Engine;
 use fanvue_bot::id::{AccountId, CreatorId};
-use fanvue_bot::memory::{MemoryStore, MemoryVault};
-use fanvue_bot::oauth::{Authorizer, Connection, SessionId, TokenError, TokenSource};
+use fanvue_bot::memory::{MemoryBackend, MemoryVault};
+use fanvue_bot::oauth::{
+    Authorizer, Connection, ConnectionAlerts, NeedsReconnect, SessionId, TokenError, TokenSource,
+};
 use fanvue_bot::persona::Persona;
 use fanvue_bot::rest::RestClient;
+use fanvue_bot::secret::Secret;
 use fanvue_bot::store::Store;
-use fanvue_bot_testkit::simulator::world::App;
+use fanvue_bot::webhook::Verifier;
+use fanvue_bot_testkit::llm::ScriptedLlm;
+use fanvue_bot_testkit::simulator::world::{App, PortalWebhook};
 use fanvue_bot_testkit::simulator::{ConsentMode, Simulator};
 use reqwest::header::{COOKIE, LOCATION};
 use reqwest::redirect::Policy;
 
-const CLIENT_ID: &str = "reply-bot";
+pub(crate) const CLIENT_ID: &str = "reply-bot";
+const WEBHOOK_SECRET: &str = "whsec_of_the_app";
 const COOKIE_OF: &str = "session=";
 
 /// Lets every session pass that has a cookie.
@@ -40,39 +48,62 @@ impl AdminCheck for Cookies {
     }
 }
 
-struct Stage {
-    simulator: Simulator,
+/// What operators were told.
+#[derive(Debug, Default)]
+pub(crate) struct Pager(pub(crate) Mutex<Vec<NeedsReconnect>>);
+
+#[async_trait]
+impl ConnectionAlerts for Pager {
+    async fn needs_reconnect(
+        &self,
+        alert: &NeedsReconnect,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        self.0.lock().unwrap().push(alert.clone());
+        Ok(())
+    }
+}
+
+/// A deployment and its simulated Fanvue.
+pub(crate) struct Stage {
+    pub(crate) simulator: Simulator,
     base: String,
     browser: reqwest::Client,
-    store: Arc<MemoryStore>,
-    tokens: TokenSource,
-    creator: CreatorId,
-    luna: uuid::Uuid,
+    pub(crate) store: Arc<MemoryBackend>,
+    pub(crate) engine: Engine,
+    pub(crate) tokens: TokenSource,
+    pub(crate) pager: Arc<Pager>,
+    pub(crate) creator: CreatorId,
+    pub(crate) luna: uuid::Uuid,
     nova: uuid::Uuid,
     stop: tokio::sync::oneshot::Sender<()>,
 }
 
 /// What a browser ended at.
-struct Page {
+pub(crate) struct Page {
     status: u16,
     text: String,
 }
 
 impl Stage {
-    async fn set(secret: &str) -> Self {
+    pub(crate) async fn set(secret: &str) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let callback = format!("{base}/oauth/callback");
         let simulator = Simulator::builder()
-            .app(App::new(CLIENT_ID, "reply-bot-secret").redirect_uri(&callback))
+            .app(
+                App::new(CLIENT_ID, "reply-bot-secret")
+                    .redirect_uri(&callback)
+                    .webhook(PortalWebhook::new(format!("{base}/webhooks/fanvue")))
+                    .webhook_secret(WEBHOOK_SECRET),
+            )
             .start()
             .await
             .unwrap();
         let luna = simulator.add_creator("luna", "Luna");
         let nova = simulator.add_creator("nova", "Nova");
         let creator = CreatorId::from_uuid(uuid::Uuid::from_u128(7));
-        let store = Arc::new(MemoryStore::new());
-        let new = Creator::new(creator, Persona::named("Luna"));
+        let store = Arc::new(MemoryBackend::new());
+        let new = Creator::new(creator, Persona::named("Luna")).settings(Settings::immediate());
         store.commit(&new.into(), None).await.unwrap();
         let client = RestClient::builder()
             .api_base_url(simulator.base_url())
@@ -80,21 +111,32 @@ impl Stage {
             .allow_loopback_http()
             .build()
             .unwrap();
+        let client = Arc::new(client);
+        let pager = Arc::new(Pager::default());
         let tokens = TokenSource::new(
             Arc::new(MemoryVault::new()),
-            Arc::<MemoryStore>::clone(&store),
-            Arc::new(client),
+            Arc::<MemoryBackend>::clone(&store),
+            Arc::<RestClient>::clone(&client),
             AppCredentials {
                 client_id: CLIENT_ID.into(),
                 client_secret: ClientSecret::new(secret),
             },
-        );
+        )
+        .alerts(Arc::<Pager>::clone(&pager), format!("{base}/oauth/start"));
+        let model = ScriptedLlm::new([]);
+        let backend = Backend::shared(Arc::<MemoryBackend>::clone(&store));
+        let engine = Engine::builder(backend, Arc::new(model), client, tokens.clone()).build();
         let authorizer = Authorizer::builder(tokens.clone(), callback)
             .authorize_endpoint(format!("{}/oauth2/auth", simulator.base_url()))
+            .on_connect(Arc::new(engine.clone()))
             .allow_loopback_http()
             .build()
             .unwrap();
-        let router = OAuth::new(authorizer, Arc::new(Cookies)).router();
+        let verifier = Verifier::new(&Secret::new(WEBHOOK_SECRET)).unwrap();
+        let webhooks = Webhooks::builder(verifier, engine.intake().clone()).build();
+        let router = OAuth::new(authorizer, Arc::new(Cookies))
+            .router()
+            .merge(webhooks.router());
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         tokio::spawn(serve(listener, router, Limits::default(), async {
             let _ended = stopped.await;
@@ -107,7 +149,9 @@ impl Stage {
                 .build()
                 .unwrap(),
             store,
+            engine,
             tokens,
+            pager,
             creator,
             luna,
             nova,
@@ -124,7 +168,7 @@ impl Stage {
     }
 
     /// Follows redirects from here to a page.
-    async fn follow(&self, mut url: String, session: Option<&str>) -> Page {
+    pub(crate) async fn follow(&self, mut url: String, session: Option<&str>) -> Page {
         loop {
             let answer = self.get(&url, session).await;
             if answer.status().is_redirection() {
@@ -150,7 +194,7 @@ impl Stage {
         format!("{}/oauth/start?creator_id={}", self.base, self.creator)
     }
 
-    async fn connect(&self, user: uuid::Uuid) -> Page {
+    pub(crate) async fn connect(&self, user: uuid::Uuid) -> Page {
         self.simulator
             .set_consent(ConsentMode::Automatic, Some(user));
         self.follow(self.start(), Some("one")).await
@@ -179,13 +223,13 @@ impl Stage {
         creator.unwrap().value.account
     }
 
-    async fn end(self) {
+    pub(crate) async fn end(self) {
         let _ended = self.stop.send(());
         self.simulator.stop().await;
     }
 }
 
-fn says(page: &Page, status: u16, words: &str) {
+pub(crate) fn says(page: &Page, status: u16, words: &str) {
     assert_eq!(page.status, status, "{}", page.text);
     assert!(page.text.contains(words), "{words} in {}", page.text);
 }

@@ -8,4 +8,5 @@ mod day;
 mod kill;
 #[path = "../../fanvue-bot-sqlx/tests/it/postgres/server.rs"]
 mod postgres_server;
+mod reconnect;
 mod tokens;

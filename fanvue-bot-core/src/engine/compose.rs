@@ -29,7 +29,7 @@ impl Engine {
         repair: Option<&str>,
     ) -> Result<Performed, Failure> {
         let id = conversation.id;
-        if creator.settings.typing_signal {
+        if creator.shows_typing() {
             self.show_typing(creator, id).await;
         }
         let request = PageRequest::first(creator.settings.history_limit);

@@ -2,14 +2,17 @@
 
 mod config;
 mod error;
+mod on_connect;
 
 use std::fmt;
+use std::sync::Arc;
 
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 pub use self::config::{AuthorizerBuilder, AuthorizerConfigError};
 pub use self::error::AuthorizeError;
+pub use self::on_connect::OnConnect;
 use super::pending::{Pending, Stage, hash};
 use super::refresh::Ports;
 use super::stored::StoredTokens;
@@ -45,6 +48,7 @@ pub struct Authorizer {
     redirect_uri: String,
     issuer: String,
     scopes: Vec<String>,
+    on_connect: Option<Arc<dyn OnConnect>>,
 }
 
 impl fmt::Debug for Authorizer {
@@ -277,7 +281,7 @@ impl Authorizer {
         confirmation: &Confirmation,
     ) -> Result<(CreatorId, AccountId), AuthorizeError> {
         let (creator, account, tokens) = self.take_other(session, confirmation).await?;
-        match self.connect(creator, Some(account), &tokens).await {
+        match self.connect(creator, account, &tokens).await {
             Ok(()) => Ok((creator, account)),
             Err(error) => {
                 self.give_back(creator, tokens.refresh_token().as_ref())
@@ -333,11 +337,6 @@ impl Authorizer {
         let user = self.ports().client.current_user(&auth).await?;
         let creator = self.creator(id).await?.value;
         let stored = StoredTokens::issued(tokens, None, issued);
-        if let Reach::Agency(_) = creator.reach {
-            // An agency's grant reaches the creator's account without being it.
-            self.connect(id, None, &stored).await?;
-            return Ok(Authorized::Connected { creator: id, user });
-        }
         if user.is_creator == Some(false) {
             return Err(AuthorizeError::NotACreator);
         }
@@ -359,7 +358,7 @@ impl Authorizer {
                 })
             }
             _ => {
-                self.connect(id, Some(user.id), &stored).await?;
+                self.connect(id, user.id, &stored).await?;
                 Ok(Authorized::Connected { creator: id, user })
             }
         }
@@ -392,20 +391,21 @@ impl Authorizer {
     async fn connect(
         &self,
         id: CreatorId,
-        account: Option<AccountId>,
+        account: AccountId,
         tokens: &StoredTokens,
     ) -> Result<(), AuthorizeError> {
-        while let Some(account) = account {
+        loop {
             let mut creator = self.creator(id).await?;
-            if creator.value.account == Some(account) {
+            if creator.value.account == Some(account) && creator.value.agency.is_none() {
                 break;
             }
             self.check_free(id, account).await?;
-            if creator.value.account.is_some() {
-                let old = self.tokens.forget(id).await?;
+            if creator.value.account != Some(account) {
+                let old = self.tokens.forget(id.into()).await?;
                 self.give_back(id, old.as_ref()).await;
             }
             creator.value.account = Some(account);
+            creator.value.agency = None;
             let expected = Some(creator.revision);
             match self
                 .ports()
@@ -418,8 +418,11 @@ impl Authorizer {
                 Err(error) => return Err(error.into()),
             }
         }
-        self.tokens.store(id, tokens).await?;
+        self.tokens.store(id.into(), tokens).await?;
         tracing::info!(creator.id = %id, "fanvue account connected");
+        if let Some(on_connect) = &self.on_connect {
+            on_connect.connected(id).await;
+        }
         Ok(())
     }
 

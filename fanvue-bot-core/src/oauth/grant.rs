@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::flight::Flight;
+use super::grant_id::GrantId;
 use super::status::RefreshFailure;
 use super::stored::StoredTokens;
 use super::{Outcome, TokenError};
-use crate::id::CreatorId;
 use crate::queue::FailureNote;
 use crate::retry::Retry;
 use crate::time::Timestamp;
@@ -19,9 +19,9 @@ const HOLD: Duration = Duration::from_secs(5);
 /// After this many failures in a row the wait grows no more.
 const LONGEST_HOLD: u32 = 6;
 
-/// The grants of all creators that this process has refreshed. Clones of a token source share them.
+/// The grants that this process has handed out tokens of. Clones of a token source share them.
 #[derive(Default)]
-pub(super) struct Grants(Mutex<BTreeMap<CreatorId, Arc<Grant>>>);
+pub(super) struct Grants(Mutex<BTreeMap<GrantId, Arc<Grant>>>);
 
 /// One grant.
 #[derive(Default)]
@@ -71,14 +71,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Grants {
-    pub(super) fn of(&self, creator: CreatorId) -> Arc<Grant> {
-        Arc::clone(lock(&self.0).entry(creator).or_default())
+    pub(super) fn of(&self, id: GrantId) -> Arc<Grant> {
+        Arc::clone(lock(&self.0).entry(id).or_default())
     }
 
-    pub(super) fn all(&self) -> Vec<(CreatorId, Arc<Grant>)> {
+    pub(super) fn all(&self) -> Vec<(GrantId, Arc<Grant>)> {
         lock(&self.0)
             .iter()
-            .map(|(creator, grant)| (*creator, Arc::clone(grant)))
+            .map(|(id, grant)| (*id, Arc::clone(grant)))
             .collect()
     }
 }
@@ -146,12 +146,12 @@ impl Memory {
     }
 
     /// Remembers how a refresh ended, and tells it: a failure once, when it begins or turns into another.
-    pub(super) fn note(&self, creator: CreatorId, outcome: &Outcome, now: Timestamp) {
+    pub(super) fn note(&self, id: GrantId, outcome: &Outcome, now: Timestamp) {
         let before = lock(&self.0).trouble.take();
         let (error, failure) = match outcome {
             Ok(_) | Err(TokenError::NotConnected) => {
                 if let (Ok(_), Some(before)) = (outcome, before) {
-                    tracing::info!(creator.id = %creator, failures = before.count, "the access token is good again");
+                    tracing::info!(grant.id = %id, failures = before.count, "the access token is good again");
                 }
                 return;
             }
@@ -168,9 +168,9 @@ impl Memory {
         let count = known.as_ref().map_or(0, |before| before.count) + 1;
         let cause = FailureNote::from_error(error);
         if known.is_none() {
-            tracing::warn!(creator.id = %creator, %cause, "the access token could not be refreshed; it is tried again");
+            tracing::warn!(grant.id = %id, %cause, "the access token could not be refreshed; it is tried again");
         } else {
-            tracing::debug!(creator.id = %creator, %cause, failures = count, "the access token could not be refreshed");
+            tracing::debug!(grant.id = %id, %cause, failures = count, "the access token could not be refreshed");
         }
         let hold = match error.retry() {
             Retry::After(wait) => wait.max(HOLD),

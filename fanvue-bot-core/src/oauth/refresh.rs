@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::grant::{Memory, Unsaved};
+use super::grant_id::GrantId;
 use super::status::RefreshFailure;
 use super::stored::StoredTokens;
 use super::{Outcome, TokenError};
@@ -21,7 +22,6 @@ use crate::client::{
     AccessToken, AppCredentials, ClientError, FanvueClient, RefreshToken, TokenSet,
 };
 use crate::entropy::Entropy;
-use crate::id::CreatorId;
 use crate::revision::{Revision, Versioned};
 use crate::secret::{Secret, SecretId, SecretKind, SecretVault, VaultError};
 use crate::store::{HolderId, Lease, LeaseName, Store};
@@ -59,18 +59,18 @@ pub(super) struct Ports {
     pub(super) entropy: Arc<dyn Entropy>,
 }
 
-/// The vault's row of a creator's tokens.
-pub(super) const fn row(creator: CreatorId) -> SecretId {
-    SecretId::of_creator(creator, SecretKind::TokenSet)
+/// The vault's row of a grant's tokens.
+pub(super) const fn row(id: GrantId) -> SecretId {
+    id.secret(SecretKind::TokenSet)
 }
 
 impl Ports {
     /// What the vault holds, dead grants included.
     pub(super) async fn read(
         &self,
-        creator: CreatorId,
+        id: GrantId,
     ) -> Result<Option<Versioned<StoredTokens>>, TokenError> {
-        let Some(stored) = self.vault.get(&row(creator)).await? else {
+        let Some(stored) = self.vault.get(&row(id)).await? else {
             return Ok(None);
         };
         let tokens = StoredTokens::from_bytes(stored.value.expose()).ok_or(TokenError::Corrupt)?;
@@ -78,11 +78,8 @@ impl Ports {
     }
 
     /// The tokens of a grant that is alive.
-    pub(super) async fn load(
-        &self,
-        creator: CreatorId,
-    ) -> Result<Versioned<StoredTokens>, TokenError> {
-        self.read(creator)
+    pub(super) async fn load(&self, id: GrantId) -> Result<Versioned<StoredTokens>, TokenError> {
+        self.read(id)
             .await?
             .filter(|stored| !stored.value.needs_reconnect)
             .ok_or(TokenError::NotConnected)
@@ -90,64 +87,64 @@ impl Ports {
 
     pub(super) async fn write(
         &self,
-        creator: CreatorId,
+        id: GrantId,
         tokens: &StoredTokens,
         expected: Option<Revision>,
     ) -> Result<Revision, TokenError> {
         let bytes = tokens.to_bytes().ok_or(TokenError::Corrupt)?;
         let secret = Secret::new(bytes.as_slice());
-        Ok(self.vault.put(&row(creator), &secret, expected).await?)
+        Ok(self.vault.put(&row(id), &secret, expected).await?)
     }
 
     /// Replaces `old`, unless that was done already. What it began and could not end stays in `memory`.
     pub(super) async fn refresh(
         self,
-        creator: CreatorId,
+        id: GrantId,
         memory: Arc<Memory>,
         old: AccessToken,
         need: Need,
     ) -> Outcome {
-        let outcome = self.refresh_leased(creator, &memory, &old, need).await;
+        let outcome = self.refresh_leased(id, &memory, &old, need).await;
         let now = self.clock.now();
         if need == Need::Rejected && outcome.is_ok() {
             memory.replaced(now);
         }
-        memory.note(creator, &outcome, now);
+        memory.note(id, &outcome, now);
         outcome
     }
 
     async fn refresh_leased(
         &self,
-        creator: CreatorId,
+        id: GrantId,
         memory: &Memory,
         old: &AccessToken,
         need: Need,
     ) -> Outcome {
-        self.save(creator, memory).await?;
-        let lease = self.lease(creator).await?;
-        let outcome = self.refresh_held(creator, memory, old, need).await;
+        self.save(id, memory).await?;
+        let lease = self.lease(&format!("token/{id}"), REFRESH_LEASE).await?;
+        let outcome = self.refresh_held(id, memory, old, need).await;
         // If this fails, the lease lapses by itself.
         if let Err(error) = self.store.release_lease(lease).await {
-            tracing::warn!(creator.id = %creator, error = %error, "the refresh lease could not be given back");
+            tracing::warn!(grant.id = %id, error = %error, "the refresh lease could not be given back");
         }
         outcome
     }
 
     async fn refresh_held(
         &self,
-        creator: CreatorId,
+        id: GrantId,
         memory: &Memory,
         old: &AccessToken,
         need: Need,
     ) -> Outcome {
         let (stored, token, earlier) = loop {
-            let mut stored = self.load(creator).await?;
+            let mut stored = self.load(id).await?;
             if stored.value.access_token != old.expose() {
                 return Ok(stored.value.access_token());
             }
             let Some(token) = stored.value.refresh_token() else {
                 let failure = RefreshFailure::NoRefreshToken;
-                return self.end(creator, old, failure).await;
+                return self.end(id, old, failure).await;
             };
             let now = self.clock.now();
             let earlier = stored.value.refresh_started;
@@ -159,7 +156,7 @@ impl Ports {
                 None => {
                     stored.value.refresh_started = Some(now);
                     let expected = Some(stored.revision);
-                    match self.write(creator, &stored.value, expected).await {
+                    match self.write(id, &stored.value, expected).await {
                         Ok(revision) => stored.revision = revision,
                         Err(TokenError::Vault(error)) if matches!(*error, VaultError::Conflict) => {
                             continue;
@@ -177,11 +174,11 @@ impl Ports {
             let error = match self.client.refresh_tokens(&self.app, &token).await {
                 Ok(fresh) => {
                     let tokens = StoredTokens::issued(&fresh, Some(&stored.value), asked);
-                    return self.keep(creator, memory, &stored, tokens).await;
+                    return self.keep(id, memory, &stored, tokens).await;
                 }
                 Err(ClientError::InvalidGrant) => {
                     let failure = RefreshFailure::InvalidGrant;
-                    return self.end(creator, old, failure).await;
+                    return self.end(id, old, failure).await;
                 }
                 Err(error) => error,
             };
@@ -198,7 +195,7 @@ impl Ports {
             }
             let error = TokenError::from(error);
             if !may_be_used {
-                self.withdraw(creator, stored, &error).await;
+                self.withdraw(id, stored, &error).await;
             }
             return Err(error);
         }
@@ -207,7 +204,7 @@ impl Ports {
     /// Stores the new pair in place of `before`, and answers with it or with what is there instead.
     async fn keep(
         &self,
-        creator: CreatorId,
+        id: GrantId,
         memory: &Memory,
         before: &Versioned<StoredTokens>,
         tokens: StoredTokens,
@@ -217,15 +214,15 @@ impl Ports {
             tokens,
         });
         let expected = Some(before.revision);
-        match self.write(creator, &unsaved.tokens, expected).await {
+        match self.write(id, &unsaved.tokens, expected).await {
             Ok(_) => {
-                tracing::info!(creator.id = %creator, "access token refreshed");
+                tracing::info!(grant.id = %id, "access token refreshed");
                 memory.saved(&unsaved);
                 Ok(unsaved.tokens.access_token())
             }
             Err(TokenError::Vault(error)) if matches!(*error, VaultError::Conflict) => {
-                self.save(creator, memory).await?;
-                Ok(self.load(creator).await?.value.access_token())
+                self.save(id, memory).await?;
+                Ok(self.load(id).await?.value.access_token())
             }
             Err(error) => Err(error),
         }
@@ -233,27 +230,22 @@ impl Ports {
 
     /// Takes back that a refresh was begun: the token was certainly not used. Best effort: what stays is
     /// taken for a refresh without an answer, which costs nothing but patience.
-    async fn withdraw(
-        &self,
-        creator: CreatorId,
-        mut stored: Versioned<StoredTokens>,
-        error: &TokenError,
-    ) {
+    async fn withdraw(&self, id: GrantId, mut stored: Versioned<StoredTokens>, error: &TokenError) {
         stored.value.refresh_started = None;
         stored.value.failure = error.failure().map(|failure| (failure, self.clock.now()));
         let expected = Some(stored.revision);
-        if let Err(error) = self.write(creator, &stored.value, expected).await {
-            tracing::debug!(creator.id = %creator, error = %error, "a refresh that was not made stays noted as begun");
+        if let Err(error) = self.write(id, &stored.value, expected).await {
+            tracing::debug!(grant.id = %id, error = %error, "a refresh that was not made stays noted as begun");
         }
     }
 
     /// Stores the new pair that an earlier refresh could not store, if there is one.
-    pub(super) async fn save(&self, creator: CreatorId, memory: &Memory) -> Result<(), TokenError> {
+    pub(super) async fn save(&self, id: GrantId, memory: &Memory) -> Result<(), TokenError> {
         while let Some(unsaved) = memory.unsaved() {
-            match self.read(creator).await? {
+            match self.read(id).await? {
                 Some(stored) if stored.value.access_token == unsaved.replaces => {
                     let expected = Some(stored.revision);
-                    match self.write(creator, &unsaved.tokens, expected).await {
+                    match self.write(id, &unsaved.tokens, expected).await {
                         Ok(_) => {}
                         Err(TokenError::Vault(error)) if matches!(*error, VaultError::Conflict) => {
                             continue;
@@ -272,9 +264,9 @@ impl Ports {
 
     /// Ends the grant of `old`, unless the vault holds another pair by now: whoever loses a race sees the
     /// winner's here.
-    async fn end(&self, creator: CreatorId, old: &AccessToken, failure: RefreshFailure) -> Outcome {
+    async fn end(&self, id: GrantId, old: &AccessToken, failure: RefreshFailure) -> Outcome {
         loop {
-            let stored = self.load(creator).await?;
+            let stored = self.load(id).await?;
             if stored.value.access_token != old.expose() {
                 return Ok(stored.value.access_token());
             }
@@ -283,9 +275,9 @@ impl Ports {
             dead.refresh_started = None;
             dead.needs_reconnect = true;
             dead.failure = Some((failure, self.clock.now()));
-            match self.write(creator, &dead, Some(stored.revision)).await {
+            match self.write(id, &dead, Some(stored.revision)).await {
                 Ok(_) => {
-                    tracing::error!(creator.id = %creator, failure = ?failure, "fanvue has ended the creator's grant: the account has to be connected again");
+                    tracing::error!(grant.id = %id, failure = ?failure, "fanvue has ended the grant: the account has to be connected again");
                     return Err(TokenError::NotConnected);
                 }
                 Err(TokenError::Vault(error)) if matches!(*error, VaultError::Conflict) => {}
@@ -294,13 +286,13 @@ impl Ports {
         }
     }
 
-    async fn lease(&self, creator: CreatorId) -> Result<Lease, TokenError> {
+    /// The lease of this name, or [`TokenError::Busy`].
+    pub(super) async fn lease(&self, name: &str, life: Duration) -> Result<Lease, TokenError> {
         let mut random = [0; 16];
         self.entropy.fill(&mut random)?;
-        let holder = HolderId::new(format!("refresh/{:032x}", u128::from_le_bytes(random)));
-        let name = LeaseName::new(format!("token/{creator}"));
+        let holder = HolderId::new(format!("grant/{:032x}", u128::from_le_bytes(random)));
         self.store
-            .acquire_lease(&name, &holder, self.clock.now(), REFRESH_LEASE)
+            .acquire_lease(&LeaseName::new(name), &holder, self.clock.now(), life)
             .await?
             .ok_or(TokenError::Busy)
     }
@@ -326,6 +318,7 @@ impl StoredTokens {
             issued_at: Some(now),
             refresh_started: None,
             failure: None,
+            alerted_at: None,
         }
     }
 

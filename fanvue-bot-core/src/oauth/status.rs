@@ -23,6 +23,8 @@ pub struct GrantStatus {
     pub last_failure: Option<RefreshFailure>,
     /// When that was.
     pub last_failure_at: Option<Timestamp>,
+    /// When the operator was told that the account has to be connected again.
+    pub alerted_at: Option<Timestamp>,
     /// How many refreshes in a row have failed in this process.
     pub failures: u32,
     /// What was granted.
@@ -39,6 +41,7 @@ impl GrantStatus {
             unanswered_since: None,
             last_failure: None,
             last_failure_at: None,
+            alerted_at: None,
             failures: 0,
             scopes: Vec::new(),
         }

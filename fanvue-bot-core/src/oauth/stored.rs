@@ -18,6 +18,7 @@ const NEEDS_RECONNECT: u8 = 5;
 const ISSUED_AT: u8 = 6;
 const REFRESH_STARTED: u8 = 7;
 const FAILURE: u8 = 8;
+const ALERTED_AT: u8 = 9;
 
 /// The tag and the length.
 const HEADER: usize = 5;
@@ -38,6 +39,8 @@ pub(super) struct StoredTokens {
     pub(super) refresh_started: Option<Timestamp>,
     /// What the last refresh of this pair failed with, and when.
     pub(super) failure: Option<(RefreshFailure, Timestamp)>,
+    /// When the operator was told that the account has to be connected again.
+    pub(super) alerted_at: Option<Timestamp>,
 }
 
 impl Drop for StoredTokens {
@@ -53,6 +56,7 @@ impl StoredTokens {
         let expires_at = self.expires_at.as_micros().to_le_bytes();
         let issued_at = self.issued_at.map(|at| at.as_micros().to_le_bytes());
         let started = self.refresh_started.map(|at| at.as_micros().to_le_bytes());
+        let alerted_at = self.alerted_at.map(|at| at.as_micros().to_le_bytes());
         let failure = self.failure.map(|(failure, at)| {
             let mut value = [failure.number(); 9];
             value[1..].copy_from_slice(&at.as_micros().to_le_bytes());
@@ -69,7 +73,11 @@ impl StoredTokens {
         if self.needs_reconnect {
             fields.push((NEEDS_RECONNECT, &[]));
         }
-        let times = [(ISSUED_AT, &issued_at), (REFRESH_STARTED, &started)];
+        let times = [
+            (ISSUED_AT, &issued_at),
+            (REFRESH_STARTED, &started),
+            (ALERTED_AT, &alerted_at),
+        ];
         fields.extend(times.iter().filter_map(|(tag, value)| {
             let value = value.as_ref()?;
             Some((*tag, value.as_slice()))
@@ -98,6 +106,7 @@ impl StoredTokens {
             issued_at: None,
             refresh_started: None,
             failure: None,
+            alerted_at: None,
         };
         let (mut has_access_token, mut expires_at) = (false, None);
         while let Some((tag, rest)) = bytes.split_first() {
@@ -115,6 +124,7 @@ impl StoredTokens {
                 EXPIRES_AT => expires_at = Some(time(value)?),
                 ISSUED_AT => tokens.issued_at = Some(time(value)?),
                 REFRESH_STARTED => tokens.refresh_started = Some(time(value)?),
+                ALERTED_AT => tokens.alerted_at = Some(time(value)?),
                 FAILURE => {
                     let (number, at) = value.split_first()?;
                     let at = time(at)?;
@@ -152,6 +162,7 @@ mod tests {
             issued_at: None,
             refresh_started: None,
             failure: None,
+            alerted_at: None,
         }
     }
 
@@ -165,6 +176,7 @@ mod tests {
         dead.refresh_token = None;
         dead.scopes.clear();
         dead.needs_reconnect = true;
+        dead.alerted_at = Some(Timestamp::from_seconds(4));
         let mut started = tokens();
         started.issued_at = Some(Timestamp::from_seconds(1));
         started.refresh_started = Some(Timestamp::from_seconds(2));

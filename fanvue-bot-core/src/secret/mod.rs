@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
 pub use self::keyring::{KeyId, Keyring, KeyringBuilder, KeyringError, MasterKey};
-use crate::id::CreatorId;
+use crate::id::{AgencyId, CreatorId};
 use crate::retry::Retry;
 use crate::revision::{Revision, Versioned};
 
@@ -66,12 +66,17 @@ impl fmt::Debug for Secret {
 
 /// Whose secret it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[non_exhaustive]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a vault that does not know an owner must not compile: it would mix up their rows"
+)]
 pub enum SecretOwner {
     /// The deployment: an app that serves all its creators.
     Deployment,
     /// One creator.
     Creator(CreatorId),
+    /// One agency, for all creators that its grant reaches.
+    Agency(AgencyId),
 }
 
 impl fmt::Display for SecretOwner {
@@ -79,6 +84,7 @@ impl fmt::Display for SecretOwner {
         match self {
             Self::Deployment => f.write_str("deployment"),
             Self::Creator(id) => write!(f, "creator/{id}"),
+            Self::Agency(id) => write!(f, "agency/{id}"),
         }
     }
 }
@@ -147,6 +153,15 @@ impl SecretId {
     pub const fn of_creator(creator: CreatorId, kind: SecretKind) -> Self {
         Self {
             owner: SecretOwner::Creator(creator),
+            kind,
+        }
+    }
+
+    /// The secret of `kind` that belongs to `agency`.
+    #[must_use]
+    pub const fn of_agency(agency: AgencyId, kind: SecretKind) -> Self {
+        Self {
+            owner: SecretOwner::Agency(agency),
             kind,
         }
     }

@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use fanvue_bot_core::entropy::{Entropy, OsEntropy};
-use fanvue_bot_core::id::CreatorId;
 use fanvue_bot_core::revision::{Revision, Versioned};
-use fanvue_bot_core::secret::{Keyring, Secret, SecretId, SecretOwner, SecretVault, VaultError};
+use fanvue_bot_core::secret::{Keyring, Secret, SecretId, SecretVault, VaultError};
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
@@ -16,7 +15,7 @@ use super::fault::Fault;
 use super::sql::{Columns, Values};
 use super::store::revision;
 use crate::row::CorruptField;
-use crate::sealed::{sealed_error, secret_kind};
+use crate::sealed::{kind_column, owner_column, sealed_error, secret_id};
 
 const GET: &str = "SELECT revision, sealed FROM fanvue_bot.secret($1, $2)";
 const PUT: &str = "SELECT fanvue_bot.put_secret($1, $2, $3, $4)";
@@ -176,22 +175,16 @@ fn stored_revision(revision: Revision) -> i64 {
 
 /// Whose secret it is, nobody's for the deployment, and which.
 fn key(id: &SecretId) -> Result<Values, Fault> {
-    let owner = match id.owner {
-        SecretOwner::Creator(creator) => Some(creator.as_uuid()),
-        _ => None,
-    };
-    Values::default().add(owner)?.add(id.kind.as_str())
+    Values::default()
+        .add(owner_column(id))?
+        .add(kind_column(id).into_owned())
 }
 
 /// A row of all columns.
 fn stored(row: &PgRow) -> Result<(SecretId, Versioned<Vec<u8>>), CorruptField> {
     let columns = Columns::new(row, "secrets");
-    let kind = secret_kind(columns.get(1, "kind")?)
+    let id = secret_id(columns.get(0, "creator_id")?, columns.get(1, "kind")?)
         .ok_or_else(|| columns.corrupt("kind", "a kind of secret known to this version"))?;
-    let id = match columns.get::<Option<Uuid>>(0, "creator_id")? {
-        None => SecretId::of_deployment(kind),
-        Some(creator) => SecretId::of_creator(CreatorId::from_uuid(creator), kind),
-    };
     let revision = revision(columns, 2)?;
     Ok((id, Versioned::new(columns.get(3, "sealed")?, revision)))
 }

@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use fanvue_bot_core::entropy::{Entropy, OsEntropy};
-use fanvue_bot_core::id::CreatorId;
 use fanvue_bot_core::revision::{Revision, Versioned};
-use fanvue_bot_core::secret::{Keyring, Secret, SecretId, SecretOwner, SecretVault, VaultError};
+use fanvue_bot_core::secret::{Keyring, Secret, SecretId, SecretVault, VaultError};
 use sqlx::sqlite::SqliteRow;
 
 use super::SqliteBackend;
@@ -15,7 +14,7 @@ use super::fault::Fault;
 use super::sql::{Columns, Values, fetch};
 use super::write::{Call, DeletingSecret, Op, PuttingSecret};
 use crate::row::CorruptField;
-use crate::sealed::{sealed_error, secret_kind};
+use crate::sealed::{kind_column, owner_column, sealed_error, secret_id};
 
 const GET: &str = "SELECT revision, sealed FROM secrets WHERE creator_id = ?1 AND kind = ?2";
 
@@ -116,7 +115,7 @@ impl SqliteVault {
 #[async_trait]
 impl SecretVault for SqliteVault {
     async fn get(&self, id: &SecretId) -> Result<Option<Versioned<Secret>>, VaultError> {
-        let values = Values::default().bytes(owner(id))?.text(id.kind.as_str())?;
+        let values = Values::default().bytes(owner(id))?.text(kind_column(id))?;
         let rows = fetch(self.backend.readers(), GET, values).await?;
         let Some(row) = rows.first() else {
             return Ok(None);
@@ -157,10 +156,7 @@ impl fmt::Debug for SqliteVault {
 
 /// Whose secret it is, as a column: nothing for the deployment.
 pub(super) fn owner(id: &SecretId) -> Vec<u8> {
-    match id.owner {
-        SecretOwner::Creator(creator) => creator.as_uuid().into_bytes().to_vec(),
-        _ => Vec::new(),
-    }
+    owner_column(id).map_or(Vec::new(), |owner| owner.into_bytes().to_vec())
 }
 
 fn revision(columns: Columns<'_>, index: usize) -> Result<Revision, CorruptField> {
@@ -172,14 +168,13 @@ fn revision(columns: Columns<'_>, index: usize) -> Result<Revision, CorruptField
 /// A row of all columns.
 fn stored(row: &SqliteRow) -> Result<(SecretId, Versioned<Vec<u8>>), CorruptField> {
     let columns = Columns::new(row, "secrets");
-    let name = columns.text(1, "kind")?;
-    let kind = secret_kind(&name)
-        .ok_or_else(|| columns.corrupt("kind", "a kind of secret known to this version"))?;
-    let id = if columns.bytes(0, "creator_id")?.is_empty() {
-        SecretId::of_deployment(kind)
+    let owner = if columns.bytes(0, "creator_id")?.is_empty() {
+        None
     } else {
-        SecretId::of_creator(CreatorId::from_uuid(columns.id(0, "creator_id")?), kind)
+        Some(columns.id(0, "creator_id")?)
     };
+    let id = secret_id(owner, &columns.text(1, "kind")?)
+        .ok_or_else(|| columns.corrupt("kind", "a kind of secret known to this version"))?;
     let sealed = columns.bytes(3, "sealed")?;
     Ok((id, Versioned::new(sealed, revision(columns, 2)?)))
 }

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
+mod alerts;
 mod connect;
 mod scene;
 
@@ -224,6 +225,7 @@ async fn kills(expired: bool, later: u64) -> (u32, u32) {
             drop(first.tokens);
             kills += 1;
             scene.advance(later);
+            let told = scene.alerts.told().len();
             let second = scene.process();
             let auth = match second.tokens.auth(&luna).await {
                 Ok(auth) => auth,
@@ -238,12 +240,15 @@ async fn kills(expired: bool, later: u64) -> (u32, u32) {
                     assert_eq!(status.connection, Connection::NeedsReconnect);
                     assert_eq!(status.last_failure, Some(RefreshFailure::InvalidGrant));
                     lost += 1;
+                    assert_eq!(scene.alerts.told().len(), told + 1);
                     scene.reconnect(&luna).await;
                     second.tokens.auth(&luna).await.unwrap()
                 }
             };
             assert!(scene.accepts(&auth), "{fault:?} of call {call}");
             assert!(second.requests() <= 1, "{fault:?} of call {call}");
+            let alerts = scene.alerts.told().len();
+            assert!(alerts <= 1, "{alerts} alerts for {fault:?} of call {call}");
         }
     }
     (kills, lost)

@@ -1,5 +1,6 @@
 //! Creators with grants of a simulated Fanvue, and processes that share a vault and a store.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use fanvue_bot_core::client::{AppCredentials, Auth, ClientSecret, TokenSet};
 use fanvue_bot_core::creator::Creator;
 use fanvue_bot_core::id::{AccountId, CreatorId};
 use fanvue_bot_core::memory::{MemoryStore, MemoryVault};
-use fanvue_bot_core::oauth::TokenSource;
+use fanvue_bot_core::oauth::{ConnectionAlerts, NeedsReconnect, TokenSource};
 use fanvue_bot_core::persona::Persona;
 use fanvue_bot_core::revision::{Revision, Versioned};
 use fanvue_bot_core::secret::{Secret, SecretId, SecretVault, VaultError};
@@ -62,6 +63,43 @@ pub(crate) struct Scene {
     vault: Arc<MemoryVault>,
     store: Arc<MemoryStore>,
     processes: Mutex<u64>,
+    pub(crate) alerts: Arc<Pager>,
+}
+
+/// The page that alerts link to.
+const START: &str = "https://bot.example.test/oauth/start";
+
+/// Keeps what operators were told, unless it is broken.
+#[derive(Debug, Default)]
+pub(crate) struct Pager {
+    told: Mutex<Vec<NeedsReconnect>>,
+    broken: AtomicBool,
+}
+
+impl Pager {
+    pub(crate) fn told(&self) -> Vec<NeedsReconnect> {
+        self.told.lock().unwrap().clone()
+    }
+
+    pub(crate) fn set_broken(&self, broken: bool) {
+        self.broken.store(broken, Ordering::Relaxed);
+    }
+}
+
+#[async_trait]
+impl ConnectionAlerts for Pager {
+    async fn needs_reconnect(
+        &self,
+        alert: &NeedsReconnect,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        tokio::task::yield_now().await;
+        if self.broken.load(Ordering::Relaxed) {
+            return Err("the pager is broken".into());
+        }
+        self.told.lock().unwrap().push(alert.clone());
+        tokio::task::yield_now().await;
+        Ok(())
+    }
 }
 
 /// One process: its token source, and the plan by which its ports fail.
@@ -88,6 +126,7 @@ impl Scene {
             vault: Arc::default(),
             store: Arc::default(),
             processes: Mutex::new(0),
+            alerts: Arc::default(),
         }
     }
 
@@ -148,7 +187,8 @@ impl Scene {
             },
         )
         .clock(Arc::new(self.clock.clone()))
-        .entropy(Arc::new(SeededEntropy::new(seed)));
+        .entropy(Arc::new(SeededEntropy::new(seed)))
+        .alerts(Arc::<Pager>::clone(&self.alerts), START);
         Process {
             tokens,
             plan,

@@ -1,9 +1,10 @@
 //! What an [`Authorizer`] is built from.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::TokenSource;
-use super::Authorizer;
+use super::{Authorizer, OnConnect};
 
 /// How long an authorization, or a question about one, stays open.
 pub(super) const LIFE: Duration = Duration::from_secs(600);
@@ -31,6 +32,7 @@ pub struct AuthorizerBuilder {
     endpoint: String,
     issuer: String,
     scopes: Vec<String>,
+    on_connect: Option<Arc<dyn OnConnect>>,
     loopback: Loopback,
 }
 
@@ -59,6 +61,7 @@ impl AuthorizerBuilder {
             endpoint: "https://auth.fanvue.com/oauth2/auth".to_owned(),
             issuer: "https://auth.fanvue.com".to_owned(),
             scopes: SCOPES.map(str::to_owned).to_vec(),
+            on_connect: None,
             loopback: Loopback::Refused,
         }
     }
@@ -79,6 +82,14 @@ impl AuthorizerBuilder {
     /// `openid` have to be granted.
     pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.scopes = scopes.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Letting this know of each connection: the deployment's [`Engine`](crate::engine::Engine), so that
+    /// fans who waited for the account are answered at once. Default: their work is looked at again within
+    /// a quarter of an hour.
+    pub fn on_connect(mut self, on_connect: Arc<dyn OnConnect>) -> Self {
+        self.on_connect = Some(on_connect);
         self
     }
 
@@ -119,6 +130,7 @@ impl AuthorizerBuilder {
             redirect_uri: self.redirect_uri,
             issuer: self.issuer,
             scopes: self.scopes,
+            on_connect: self.on_connect,
         })
     }
 }

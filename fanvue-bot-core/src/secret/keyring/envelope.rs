@@ -177,6 +177,10 @@ fn associated_data(layer: Layer, id: &SecretId) -> Vec<u8> {
             bytes.push(1);
             bytes.extend(creator.as_uuid().as_bytes());
         }
+        SecretOwner::Agency(agency) => {
+            bytes.push(2);
+            bytes.extend(agency.as_uuid().as_bytes());
+        }
     }
     bytes.extend(id.kind.as_str().as_bytes());
     bytes

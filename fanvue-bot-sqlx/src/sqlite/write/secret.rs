@@ -4,6 +4,7 @@ use fanvue_bot_core::revision::Revision;
 use fanvue_bot_core::secret::{SecretId, VaultError};
 
 use super::{Call, Transaction};
+use crate::sealed::kind_column;
 use crate::sqlite::fault::Fault;
 use crate::sqlite::sql::{Values, execute};
 use crate::sqlite::vault::owner;
@@ -36,7 +37,7 @@ impl Call<PuttingSecret, Revision, VaultError> {
         let revision = transaction.number()?;
         let values = Values::default()
             .bytes(owner(&self.args.id))?
-            .text(self.args.id.kind.as_str())?
+            .text(kind_column(&self.args.id))?
             .int(revision)?
             .bytes(self.args.sealed.clone())?;
         let changed = match self.args.expected {
@@ -64,7 +65,7 @@ impl Call<DeletingSecret, (), VaultError> {
             Ok(expected) => {
                 let values = Values::default()
                     .bytes(owner(&self.args.id))?
-                    .text(self.args.id.kind.as_str())?
+                    .text(kind_column(&self.args.id))?
                     .int(expected)?;
                 execute(transaction.connection, DELETE, values).await?
             }

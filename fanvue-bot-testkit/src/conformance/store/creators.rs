@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanvue_bot_core::client::Reach;
 use fanvue_bot_core::creator::{Creator, CreatorStatus, Mode, Pace, Settings};
+use fanvue_bot_core::id::AgencyId;
 use fanvue_bot_core::persona::Persona;
 use fanvue_bot_core::revision::{Revision, Versioned};
 use fanvue_bot_core::store::{Store, StoreError};
@@ -57,7 +57,7 @@ pub async fn every_field_of_a_creator_reads_back(store: Arc<dyn Store>) {
     let mut expected = Creator::new(creator_id(1), persona)
         .account(account_id(9))
         .settings(settings);
-    expected.reach = Reach::Agency(account_id(9));
+    expected.agency = Some(AgencyId::from_uuid(account_id(9).as_uuid()));
     expected.status = CreatorStatus::Inactive;
     store.commit(&expected.clone().into(), None).await.unwrap();
     assert_eq!(stored(&store, 1).await.unwrap().value, expected);

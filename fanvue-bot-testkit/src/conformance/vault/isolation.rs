@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use fanvue_bot_core::id::AgencyId;
 use fanvue_bot_core::secret::{Secret, SecretId, SecretKind, SecretVault, VaultError};
 
 use super::given::creator_id;
@@ -14,6 +15,8 @@ fn all() -> Vec<SecretId> {
                 SecretId::of_deployment(kind),
                 SecretId::of_creator(creator_id(1), kind),
                 SecretId::of_creator(creator_id(2), kind),
+                // Of the same id as the creator, by chance or on purpose.
+                SecretId::of_agency(AgencyId::from_uuid(creator_id(1).as_uuid()), kind),
             ]
         })
         .collect()
