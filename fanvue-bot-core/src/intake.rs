@@ -13,6 +13,7 @@ use crate::fan::FanProfile;
 use crate::flow::{Context, Timing};
 use crate::id::{ConversationId, MessageId};
 use crate::prompt::{BytesPerFour, TokenCounter};
+use crate::pulse::{Part, Pulse, Whose};
 use crate::queue::{IdempotencyKey, NewJob};
 use crate::retry::Retry;
 use crate::revision::{Revision, Versioned};
@@ -34,6 +35,7 @@ pub struct Intake {
     entropy: Arc<dyn Entropy>,
     counter: Arc<dyn TokenCounter>,
     timing: Timing,
+    pulse: Pulse,
 }
 
 /// What became of an event. In every case it may be acknowledged.
@@ -95,7 +97,14 @@ impl Intake {
             entropy: Arc::new(OsEntropy),
             counter: Arc::new(BytesPerFour),
             timing: Timing::default(),
+            pulse: Pulse::default(),
         }
+    }
+
+    /// Where it is noted how things go.
+    #[must_use]
+    pub const fn pulse(&self) -> &Pulse {
+        &self.pulse
     }
 
     /// With this clock.
@@ -170,7 +179,10 @@ impl Intake {
         else {
             return Ok(Accepted::UnknownCreator);
         };
-        self.take(&creator.value, fan, &what).await
+        let accepted = self.take(&creator.value, fan, &what).await?;
+        let whose = Whose::Creator(creator.value.id);
+        self.pulse.works(whose, Part::Webhook, self.clock.now());
+        Ok(accepted)
     }
 
     async fn take(

@@ -111,6 +111,7 @@ pub mod oauth;
 pub mod page;
 pub mod persona;
 pub mod prompt;
+pub mod pulse;
 pub mod queue;
 pub mod rate;
 pub mod redact;

@@ -92,6 +92,8 @@ const SHORTEST_POLL: Duration = Duration::from_millis(10);
 
 /// How long the end of a drain waits for token refreshes that are under way: longer than a request takes.
 const FINISH: Duration = Duration::from_secs(20);
+/// How often it is noted that the worker is at it.
+const BEAT: Duration = Duration::from_secs(5);
 /// How often a page of what is overdue is looked at.
 const SWEEP: Duration = Duration::from_secs(30);
 
@@ -149,6 +151,8 @@ impl Worker {
         renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut sweep = tokio::time::interval(SWEEP);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut beat = tokio::time::interval(BEAT);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut swept_to = None;
         // Not before this after a claim that failed; kept here, so that no other event restarts the wait.
         let mut trouble_until: Option<Instant> = None;
@@ -189,6 +193,7 @@ impl Worker {
                     Ok(next) => swept_to = next,
                     Err(error) => tracing::warn!(worker.id = %options.id, error = %FailureNote::from_error(&error), "overdue conversations could not be woken"),
                 },
+                _ = beat.tick() => engine.beat().await,
                 () = wait(&*queue, free > claimed, trouble_until, options.poll), if idle => {}
                 () = std::future::ready(()), if !idle => {}
             }
@@ -198,6 +203,7 @@ impl Worker {
             .drain(&*queue, &engine, &options, renew, deadline)
             .await;
         finish_refreshes(&engine, &options.id).await;
+        engine.beat().await;
         tracing::info!(worker.id = %options.id, report = ?state.report, "worker stopped");
         state.report
     }

@@ -1,5 +1,6 @@
 //! One request at the door.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Request;
@@ -8,6 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use fanvue_bot_core::id::CreatorId;
 use fanvue_bot_core::intake::Intake;
+use fanvue_bot_core::pulse::{Part, Trouble, Whose};
 use fanvue_bot_core::retry::Retry;
 use fanvue_bot_core::webhook::{
     EVENT_ID_HEADER, Event, Hints, SIGNATURE_HEADER, SignatureError, TOPIC_HEADER, VerifiedBody,
@@ -75,19 +77,45 @@ impl Door {
         };
         // From here on a store is asked; a sender that waits for longer than it will has left.
         let taken = timeout(self.store_timeout, self.take(named, &parts.headers, &body));
-        let refusal = match taken.await {
-            Ok(Ok(())) => return StatusCode::OK.into_response(),
-            Ok(Err(refusal)) => refusal,
+        match taken.await {
+            Ok(Ok(())) => {
+                self.beat();
+                StatusCode::OK.into_response()
+            }
+            Ok(Err(refusal)) => self.refuse(&refusal),
             Err(_) => {
                 tracing::warn!(
                     "a webhook could not be stored in time; the sender is asked to come back"
                 );
-                Refusal::Unavailable {
+                self.refuse(&Refusal::Unavailable {
                     retry_after: COME_BACK,
-                }
+                })
             }
-        };
-        self.refuse(&refusal)
+        }
+    }
+
+    /// Writes how things go, now and then, while the answer goes out. Never for a request that was refused: those
+    /// make nobody ask the store for anything.
+    fn beat(&self) {
+        if !self.intake.pulse().is_due() {
+            return;
+        }
+        let (pulse, now) = (self.intake.pulse().clone(), self.intake.now());
+        let store = Arc::clone(self.intake.backend().store());
+        tokio::spawn(async move {
+            if let Err(error) = pulse.flush(&*store, now).await {
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "how things go could not be stored"
+                );
+            }
+        });
+    }
+
+    fn fails(&self, trouble: Trouble) {
+        let now = self.intake.now();
+        let pulse = self.intake.pulse();
+        pulse.fails(Whose::Deployment, Part::Webhook, trouble, now);
     }
 
     async fn take(&self, named: Named, headers: &HeaderMap, body: &Bytes) -> Result<(), Refusal> {
@@ -119,6 +147,8 @@ impl Door {
                     "a webhook was taken in"
                 );
                 self.counters.accepted(accepted);
+                let pulse = self.intake.pulse();
+                pulse.works(Whose::Deployment, Part::Webhook, now);
                 Ok(())
             }
             Err(error) => {
@@ -148,6 +178,7 @@ impl Door {
             Ok(event) => Some(event),
             Err(error) => {
                 if !error.is_foreign() {
+                    self.fails(Trouble::Unreadable);
                     tracing::warn!(
                         error = error.label(),
                         "a proved webhook cannot be read and is dropped; Fanvue may have changed its format"
@@ -199,6 +230,11 @@ impl Door {
                     "a webhook is not proved and refused"
                 );
                 self.counters.unproved(*error);
+                match error {
+                    SignatureError::Mismatch => self.fails(Trouble::BadSignature),
+                    SignatureError::OutsideTolerance => self.fails(Trouble::WrongClock),
+                    _ => {}
+                }
                 StatusCode::UNAUTHORIZED.into_response()
             }
             Refusal::WrongCreator => {
@@ -206,6 +242,7 @@ impl Door {
                     "a proved webhook is for another creator than its URL says; check the URL at Fanvue"
                 );
                 self.counters.wrong_creator();
+                self.fails(Trouble::WrongAddress);
                 StatusCode::UNAUTHORIZED.into_response()
             }
             Refusal::Unavailable { retry_after } => {

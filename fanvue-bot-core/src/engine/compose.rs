@@ -15,6 +15,7 @@ use crate::message::{Author, Message};
 use crate::page::PageRequest;
 use crate::prompt::check::{CheckContext, check};
 use crate::prompt::{self, HistoryCut, Memory, Prompt, PromptSource};
+use crate::pulse::Part;
 
 /// A reply must not repeat any of this many replies before it.
 const NOT_AGAIN: usize = 5;
@@ -75,6 +76,9 @@ impl Engine {
             repair,
         };
         let (cut, result) = self.complete(creator, source, seed).await;
+        if result.is_ok() {
+            self.works(creator.id, Part::Model);
+        }
         let input = match result {
             Ok(completion) => checked(creator, draft, &completion, &persona, &messages),
             Err(LlmError::Refused) => Input::Unusable {

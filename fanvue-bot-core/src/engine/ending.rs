@@ -7,6 +7,7 @@ use crate::decision::WaitCause;
 use crate::entropy::Seed;
 use crate::flow::Input;
 use crate::id::ConversationId;
+use crate::pulse::{Part, Trouble};
 use crate::queue::{Claim, FailureNote, IdempotencyKey, NewJob};
 use crate::retry::Retry;
 use crate::time::Timestamp;
@@ -97,7 +98,11 @@ impl Engine {
             note: cause,
             remedy,
             attempts,
+            symptom,
         } = failure;
+        if let Some((part, trouble)) = symptom {
+            self.fails(id.creator, part, trouble);
+        }
         let put_off = match remedy {
             // Neither is a failure of the job, and neither counts as an attempt.
             Remedy::Retry(Retry::After(wait)) => Input::PutOff {
@@ -114,6 +119,7 @@ impl Engine {
             }
             Remedy::Retry(Retry::Backoff | Retry::Reconcile | Retry::Never) => {
                 tracing::error!(creator.id = %id.creator, cause = %cause, attempt, "turn given up");
+                self.fails(id.creator, Part::Turns, Trouble::GivenUp);
                 let given_up = Performed::from(Input::GiveUp {
                     cause: cause.as_str().into(),
                 });

@@ -5,6 +5,7 @@ use crate::client::ClientError;
 use crate::decision::WaitCause;
 use crate::llm::LlmError;
 use crate::oauth::TokenError;
+use crate::pulse::{Part, Trouble};
 use crate::queue::FailureNote;
 use crate::retry::Retry;
 use crate::store::StoreError;
@@ -16,6 +17,8 @@ pub(super) struct Failure {
     pub(super) remedy: Remedy,
     /// After this many attempts it is given up, if not earlier.
     pub(super) attempts: u32,
+    /// What it says about a part that was needed.
+    pub(super) symptom: Option<(Part, Trouble)>,
 }
 
 /// What a failure asks for.
@@ -37,6 +40,7 @@ impl Failure {
             note: FailureNote::from_error(error),
             remedy,
             attempts: u32::MAX,
+            symptom: None,
         }
     }
 
@@ -46,6 +50,7 @@ impl Failure {
             note: FailureNote::new("the conversation did not come to rest"),
             remedy: Remedy::Retry(Retry::Backoff),
             attempts: u32::MAX,
+            symptom: None,
         }
     }
 
@@ -55,6 +60,7 @@ impl Failure {
             note: FailureNote::new(text),
             remedy: Remedy::Retry(Retry::Never),
             attempts: 1,
+            symptom: None,
         }
     }
 }
@@ -66,7 +72,10 @@ impl From<ClientError> for Failure {
         } else {
             Remedy::Retry(error.retry())
         };
-        Self::new(&error, remedy)
+        Self {
+            symptom: Trouble::of_fanvue(&error).map(|trouble| (Part::Fanvue, trouble)),
+            ..Self::new(&error, remedy)
+        }
     }
 }
 
@@ -100,6 +109,7 @@ impl From<LlmError> for Failure {
         };
         Self {
             attempts,
+            symptom: Trouble::of_model(&error).map(|trouble| (Part::Model, trouble)),
             ..Self::new(&error, remedy)
         }
     }

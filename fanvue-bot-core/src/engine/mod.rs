@@ -42,6 +42,9 @@ use crate::oauth::TokenError;
 use crate::oauth::TokenSource;
 use crate::persona::Persona;
 use crate::prompt::{HistoryCut, RenderedPersona, TokenCounter};
+use crate::pulse::{Part, Pulse, Trouble, Whose};
+#[cfg(feature = "worker")]
+use crate::queue::FailureNote;
 use crate::queue::{Claim, ClaimedLane, IdempotencyKey, NewJob, Priority, QueueError};
 use crate::retry::{Backoff, Retry};
 use crate::revision::Versioned;
@@ -161,6 +164,32 @@ impl Engine {
     #[must_use]
     pub fn backend(&self) -> &Backend {
         self.shared.intake.backend()
+    }
+
+    /// Where it is noted how things go.
+    #[must_use]
+    pub fn pulse(&self) -> &Pulse {
+        self.intake().pulse()
+    }
+
+    /// Notes that a worker is at it, and writes what was noted.
+    #[cfg(feature = "worker")]
+    pub(crate) async fn beat(&self) {
+        let now = self.now();
+        self.pulse().works(Whose::Deployment, Part::Worker, now);
+        if let Err(error) = self.pulse().flush(&**self.backend().store(), now).await {
+            tracing::debug!(error = %FailureNote::from_error(&error), "how things go could not be stored");
+        }
+    }
+
+    fn works(&self, creator: CreatorId, part: Part) {
+        self.pulse()
+            .works(Whose::Creator(creator), part, self.now());
+    }
+
+    fn fails(&self, creator: CreatorId, part: Part, trouble: Trouble) {
+        let whose = Whose::Creator(creator);
+        self.pulse().fails(whose, part, trouble, self.now());
     }
 
     /// Ends the token refreshes that are under way; see [`TokenSource::finish`].
@@ -446,13 +475,17 @@ struct Stepped {
 macro_rules! with_auth {
     ($engine:expr, $creator:expr, |$auth:ident| $call:expr) => {{
         let $auth = $engine.shared.tokens.auth($creator).await?;
-        match $call.await {
+        let outcome = match $call.await {
             Err($crate::client::ClientError::Unauthorized) => {
                 let $auth = $engine.shared.tokens.renew($creator, &$auth).await?;
                 $call.await
             }
             outcome => outcome,
+        };
+        if outcome.is_ok() {
+            $engine.works($creator.id, $crate::pulse::Part::Fanvue);
         }
+        outcome
     }};
 }
 use with_auth;

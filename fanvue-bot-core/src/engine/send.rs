@@ -9,6 +9,7 @@ use crate::decision::{Outcome, Rule};
 use crate::flow::{DraftId, Input};
 use crate::id::{ConversationId, MessageId};
 use crate::oauth::TokenError;
+use crate::pulse::{Part, Trouble};
 use crate::queue::FailureNote;
 use crate::retry::Retry;
 use crate::time::Timestamp;
@@ -57,11 +58,16 @@ impl Engine {
         if self.now() > begin_by {
             return Err(SendError::TooLate);
         }
-        self.shared
-            .fanvue
-            .send_message(auth, id.fan, message)
-            .await
-            .map_err(SendError::Client)
+        let sent = self.shared.fanvue.send_message(auth, id.fan, message).await;
+        match &sent {
+            Ok(_) => self.works(id.creator, Part::Fanvue),
+            Err(error) => {
+                if let Some(trouble) = Trouble::of_fanvue(error) {
+                    self.fails(id.creator, Part::Fanvue, trouble);
+                }
+            }
+        }
+        sent.map_err(SendError::Client)
     }
 
     /// Best effort: an unread mark that stays costs nobody anything.

@@ -87,6 +87,7 @@ impl Worker {
         }
         state.drain(&*queue, &engine, &options, renew, end).await;
         finish_refreshes(&engine, &options.id).await;
+        engine.beat().await;
         let report = BatchReport {
             claimed,
             more_due: more_due || state.report.handed_back > 0,
