@@ -84,6 +84,7 @@
 //! | `axum` | `fanvue_bot::axum` | `fanvue-bot-axum` | webhook and health routes, and a hardened server |
 //! | `postgres` | `fanvue_bot::sqlx` | `fanvue-bot-sqlx` | one Postgres database for any number of hosts: [`Store`](store::Store), [`JobQueue`](queue::JobQueue) and [`SecretVault`](secret::SecretVault), tenants sealed by row level security |
 //! | `sqlite` | `fanvue_bot::sqlx` | `fanvue-bot-sqlx` | one SQLite file: [`Store`](store::Store), [`JobQueue`](queue::JobQueue) and [`SecretVault`](secret::SecretVault) |
+//! | `sea-orm` | `fanvue_bot::sqlx::sea_orm` | `fanvue-bot-sqlx` | shares the pool or file of a SeaORM 2 application, with entities; goes with `postgres`, `sqlite` or both |
 //! | `worker` | `fanvue_bot::worker` | `fanvue-bot-core` | the loop that claims, renews and drains; brings tokio |
 //! | `full` | all of these | | |
 //!
@@ -91,6 +92,7 @@
 //!
 //! - `examples/quickstart.rs` in the repository: a bot on in-memory adapters, to copy from.
 //! - `examples/own_adapter.rs`: a language model and a store of one's own.
+//! - `examples/sea_orm_app.rs`: a SeaORM application that has a bot.
 //! - `fanvue-bot-testkit`: conformance suites, fakes, faults and a simulator of Fanvue, for your tests.
 //! - ARCHITECTURE.md in the repository: how the parts hang together, and what always holds.
 

@@ -53,12 +53,13 @@
 //! | --- | --- | --- |
 //! | `postgres` | module `postgres`: [`PostgresBackend`] and [`PostgresVault`], with TLS | no |
 //! | `sqlite` | module `sqlite`: [`SqliteBackend`] and [`SqliteVault`]; SQLite itself is built in | no |
+//! | `sea-orm` | module `sea_orm`, for an application that has a SeaORM 2 connection; goes with `postgres`, `sqlite` or both | no |
 //!
 //! # Where to go next
 //!
 //! The module `sqlite` tells how writes share transactions and what happens when the disk is full;
 //! `SqliteBackend::builder` lists the settings. The module `postgres` tells what a database and its roles need;
-//! `PostgresBackend::builder` lists the settings.
+//! `PostgresBackend::builder` lists the settings. The module `sea_orm` tells what is shared with a SeaORM application.
 #![cfg_attr(
     not(all(feature = "postgres", feature = "sqlite")),
     allow(
@@ -81,6 +82,8 @@ mod migration;
 pub mod postgres;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod row;
+#[cfg(all(feature = "sea-orm", any(feature = "postgres", feature = "sqlite")))]
+pub mod sea_orm;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sealed;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]

@@ -1,6 +1,7 @@
 //! The format in which a back end lists its migrations: forward only, numbered, never edited.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{AppliedMigration, Migration as SqlxMigration, MigrationType};
@@ -66,4 +67,18 @@ pub(crate) fn pending(
         .into_iter()
         .filter(|step| applied.iter().all(|done| done.version != step.version))
         .collect())
+}
+
+/// The names of what the steps make with statements that begin with one of `statements`.
+pub(crate) fn made<'s>(steps: &'s [Migration], statements: &[&str]) -> BTreeSet<&'s str> {
+    let lines = steps.iter().flat_map(|step| step.sql.lines());
+    lines
+        .filter_map(|line| {
+            let name = statements
+                .iter()
+                .find_map(|statement| line.strip_prefix(statement))?;
+            let name = name.strip_prefix("fanvue_bot.").unwrap_or(name);
+            name.split([' ', '(', ';']).next()
+        })
+        .collect()
 }

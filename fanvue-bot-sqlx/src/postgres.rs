@@ -34,6 +34,8 @@ mod intake;
 mod open;
 mod options;
 mod queue;
+#[cfg(feature = "sea-orm")]
+mod shared;
 mod sql;
 mod store;
 mod text;
@@ -54,6 +56,7 @@ use tokio::task::JoinHandle;
 use self::fault::Fault;
 pub use self::fault::OpenError;
 use self::intake::{Intake, Intakes, Written};
+use self::options::Source;
 pub use self::options::{LeaseClock, Migrations, PostgresBuilder, WakeUps};
 use self::queue::Completions;
 use self::sql::Database;
@@ -94,17 +97,18 @@ impl PostgresBackend {
 
     /// Settings for opening the database at `address`.
     pub fn builder(address: impl Into<String>) -> PostgresBuilder {
-        PostgresBuilder::new(address.into())
+        PostgresBuilder::new(Source::Address(address.into()))
     }
 
-    /// Finishes what is under way and closes all connections. Every call on any clone fails from here on.
+    /// Finishes what is under way and closes all connections, but for those of a pool that was handed over. Every
+    /// call on any clone fails from here on.
     ///
     /// Nothing acknowledged is lost without it.
     pub async fn close(&self) {
         for task in &self.0.tasks {
             task.abort();
         }
-        self.0.database.pool.close().await;
+        self.0.database.close().await;
     }
 
     fn new(inner: Inner) -> Self {

@@ -23,6 +23,8 @@ mod fault;
 mod open;
 mod options;
 mod queue;
+#[cfg(feature = "sea-orm")]
+mod shared;
 mod sql;
 mod store;
 mod vault;

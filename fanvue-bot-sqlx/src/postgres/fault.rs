@@ -219,6 +219,11 @@ pub enum OpenError {
         /// The server's major version.
         major: u32,
     },
+    /// The server, or the role's connections, only read.
+    #[error(
+        "the server only reads: use the address of the primary, and default_transaction_read_only = off for the role"
+    )]
+    ReadOnly,
     /// Row level security does not hold for the role.
     #[error(
         "the role {role} {why}, so row level security would not seal the tenants: use a role with NOSUPERUSER \
@@ -260,6 +265,24 @@ pub enum OpenError {
         /// The newest version that is known here.
         known: i64,
     },
+    /// The schema has lost what its migrations made.
+    #[error(
+        "the schema fanvue_bot lacks {missing}, which its migrations made: restore a backup, or drop the schema if \
+         nothing in it is needed"
+    )]
+    Incomplete {
+        /// Which tables, sequences and functions.
+        missing: String,
+    },
+    /// Row level security was taken off tables with rows of several creators.
+    #[error(
+        "row level security is off for {tables}: run ALTER TABLE fanvue_bot.(name) ENABLE ROW LEVEL SECURITY, FORCE \
+         ROW LEVEL SECURITY for each"
+    )]
+    UnsealedTables {
+        /// Which.
+        tables: String,
+    },
     /// The schema was not made by a released version of this library.
     #[error(
         "schema version {version} of the database differs from the released one: restore a backup"
@@ -268,13 +291,23 @@ pub enum OpenError {
         /// Which step.
         version: i64,
     },
-    /// A setting contradicts itself.
+    /// A setting contradicts itself, or what the back end needs.
     #[error("{setting} {reason}")]
     Setting {
         /// Which.
         setting: &'static str,
         /// Why, and what to set instead.
         reason: &'static str,
+    },
+    /// The SeaORM connection is no pool of connections to Postgres.
+    #[cfg(feature = "sea-orm")]
+    #[error(
+        "the SeaORM connection is a {found}, and has no Postgres connections to share: connect with a \
+         postgres:// address"
+    )]
+    NotPostgres {
+        /// What SeaORM calls it.
+        found: String,
     },
     /// Anything else.
     #[error("the database could not be opened")]

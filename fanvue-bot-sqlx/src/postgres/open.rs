@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use sqlx::migrate::AppliedMigration;
-use sqlx::postgres::{PgConnection, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgRow};
 use sqlx::{Connection as _, Row as _};
 
 use super::fault::{Cause, Fault};
-use super::options::{Migrations, PostgresBuilder, WakeUps};
-use super::sql::{Database, Pooler};
+use super::options::{Migrations, PostgresBuilder, Source, WakeUps};
+use super::sql::{Database, Owner, Pooler};
 use super::{Inner, OpenError, PostgresBackend, intake, queue, wake};
-use crate::migration::{Migration, Mismatch, pending};
+use crate::migration::{Migration, Mismatch, made, pending};
 
 const MIGRATIONS: &[Migration] = &[
     Migration {
@@ -44,26 +44,11 @@ const MIGRATIONS: &[Migration] = &[
 const OLDEST_SERVER: i32 = 140_000;
 
 pub(super) async fn open(options: PostgresBuilder) -> Result<PostgresBackend, OpenError> {
-    let connection_options = options.connection()?;
-    let pool = PgPoolOptions::new()
-        .max_connections(options.max_connections)
-        .acquire_timeout(options.acquire_timeout)
-        .test_before_acquire(false)
-        .connect_lazy_with(connection_options.clone());
-    // Not from the pool, which would try again until its time is over, and say no more than that.
-    let mut connection = PgConnection::connect_with(&connection_options).await?;
-    check_server(&mut connection).await?;
-    let role = check_role(&mut connection).await?;
-    migrate(&mut connection, options.migrations, &role).await?;
-    check_rights(&mut connection, role).await?;
-    // Whatever that says, the pool has connections of its own.
-    drop(connection.close().await);
-
-    let options = Arc::new(options);
-    let database = Database {
-        pool,
-        pooler: options.pooler,
+    let (database, connection_options) = match &options.source {
+        Source::Address(address) => own(&options, address).await?,
+        Source::Pool(pool) => shared(&options, pool).await?,
     };
+    let options = Arc::new(options);
     let shared = Arc::new(wake::Shared::default());
     let notifier = wake::notify(&database, &shared, options.notify_interval);
     let listener = match (options.wake_ups, options.pooler) {
@@ -81,12 +66,72 @@ pub(super) async fn open(options: PostgresBuilder) -> Result<PostgresBackend, Op
     }))
 }
 
+/// Connections of the back end's own.
+async fn own(
+    options: &PostgresBuilder,
+    address: &str,
+) -> Result<(Database, PgConnectOptions), OpenError> {
+    let connection_options = options.connection(address)?;
+    let pool = PgPoolOptions::new()
+        .max_connections(options.max_connections_or_default())
+        .acquire_timeout(options.acquire_timeout_or_default())
+        .test_before_acquire(false)
+        .connect_lazy_with(connection_options.clone());
+    // Not from the pool, which would try again until its time is over, and say no more than that.
+    let mut connection = PgConnection::connect_with(&connection_options).await?;
+    prepare(options, &mut connection).await?;
+    // Whatever that says, the pool has connections of its own.
+    drop(connection.close().await);
+    let database = Database::new(pool, Owner::BackEnd, options.pooler);
+    Ok((database, connection_options))
+}
+
+/// The application's connections. What is checked is one of them: the pool may have made it another role's.
+async fn shared(
+    options: &PostgresBuilder,
+    pool: &PgPool,
+) -> Result<(Database, PgConnectOptions), OpenError> {
+    let mut connection = pool.acquire().await?;
+    prepare(options, &mut connection).await?;
+    drop(connection);
+    let database = Database::new(pool.clone(), Owner::Application, options.pooler);
+    Ok((database, PgConnectOptions::clone(&pool.connect_options())))
+}
+
+/// Checks whether the server and the role will do, and brings the schema up to date.
+async fn prepare(
+    options: &PostgresBuilder,
+    connection: &mut PgConnection,
+) -> Result<(), OpenError> {
+    check_server(connection).await?;
+    let role = check_role(connection).await?;
+    migrate(connection, options.migrations, &role).await?;
+    check_whole(connection).await?;
+    check_sealed(connection).await?;
+    check_rights(connection, role).await
+}
+
 async fn check_server(connection: &mut PgConnection) -> Result<(), OpenError> {
-    let row = sqlx::query("SELECT current_setting('server_version_num')::integer")
-        .persistent(false)
-        .fetch_one(connection)
-        .await?;
-    supported(row.try_get(0)?)
+    let row = sqlx::query(
+        "SELECT current_setting('server_version_num')::integer, pg_is_in_recovery() \
+             OR current_setting('default_transaction_read_only')::boolean, \
+         current_setting('default_transaction_isolation')",
+    )
+    .persistent(false)
+    .fetch_one(connection)
+    .await?;
+    supported(row.try_get(0)?)?;
+    if row.try_get(1)? {
+        return Err(OpenError::ReadOnly);
+    }
+    if row.try_get::<&str, _>(2)? != "read committed" {
+        // A function looks anew after it has waited for a lock, and must see what was done meanwhile.
+        return Err(OpenError::Setting {
+            setting: "default_transaction_isolation",
+            reason: "must be 'read committed' for the connections of this library: set it for its role",
+        });
+    }
+    Ok(())
 }
 
 fn supported(version: i32) -> Result<(), OpenError> {
@@ -216,6 +261,55 @@ async fn applied(connection: &mut PgConnection) -> Result<Option<Vec<AppliedMigr
     Ok(Some(steps.collect::<Result<_, sqlx::Error>>()?))
 }
 
+/// Refuses a schema that has lost something since it was made, as by restoring half of a backup.
+async fn check_whole(connection: &mut PgConnection) -> Result<(), OpenError> {
+    let relations = made(MIGRATIONS, &["CREATE TABLE ", "CREATE SEQUENCE "]);
+    let functions = made(MIGRATIONS, &["CREATE FUNCTION "]);
+    let rows = sqlx::query(
+        "SELECT name FROM unnest($1::text[]) AS name \
+         WHERE to_regclass('fanvue_bot.' || quote_ident(name)) IS NULL \
+         UNION ALL SELECT name FROM unnest($2::text[]) AS name \
+         WHERE NOT EXISTS (SELECT FROM pg_proc AS p \
+             WHERE p.pronamespace = 'fanvue_bot'::regnamespace AND p.proname = name) ORDER BY 1",
+    )
+    .persistent(false)
+    .bind(Vec::from_iter(relations))
+    .bind(Vec::from_iter(functions))
+    .fetch_all(connection)
+    .await?;
+    match names(&rows)? {
+        None => Ok(()),
+        Some(missing) => Err(OpenError::Incomplete { missing }),
+    }
+}
+
+/// Refuses tables that somebody has opened to all tenants, as with one click on some hosted databases.
+async fn check_sealed(connection: &mut PgConnection) -> Result<(), OpenError> {
+    let rows = sqlx::query(
+        "SELECT c.relname::text FROM pg_class AS c \
+         WHERE c.relnamespace = 'fanvue_bot'::regnamespace AND c.relkind IN ('r', 'p') \
+         AND NOT (c.relrowsecurity AND c.relforcerowsecurity) \
+         AND EXISTS (SELECT FROM pg_attribute AS a \
+             WHERE a.attrelid = c.oid AND a.attname = 'creator_id' AND NOT a.attisdropped) ORDER BY 1",
+    )
+    .persistent(false)
+    .fetch_all(connection)
+    .await?;
+    match names(&rows)? {
+        None => Ok(()),
+        Some(tables) => Err(OpenError::UnsealedTables { tables }),
+    }
+}
+
+/// The names in `rows`, as words; `None` if there are none.
+fn names(rows: &[PgRow]) -> Result<Option<String>, sqlx::Error> {
+    let names = rows
+        .iter()
+        .map(|row| row.try_get(0))
+        .collect::<Result<Vec<String>, _>>()?;
+    Ok((!names.is_empty()).then(|| names.join(", ")))
+}
+
 /// Refuses a role that could not work, before anything is accepted that it could not store.
 async fn check_rights(connection: &mut PgConnection, role: String) -> Result<(), OpenError> {
     let rows = sqlx::query(
@@ -233,17 +327,13 @@ async fn check_rights(connection: &mut PgConnection, role: String) -> Result<(),
     .persistent(false)
     .fetch_all(connection)
     .await?;
-    let names = rows
-        .iter()
-        .map(|row| row.try_get(0))
-        .collect::<Result<Vec<String>, _>>()?;
-    if names.is_empty() {
-        return Ok(());
+    match names(&rows)? {
+        None => Ok(()),
+        Some(names) => Err(OpenError::MissingRight {
+            role,
+            what: format!("use {names} of the schema fanvue_bot"),
+        }),
     }
-    Err(OpenError::MissingRight {
-        role,
-        what: format!("use {} of the schema fanvue_bot", names.join(", ")),
-    })
 }
 
 #[cfg(test)]

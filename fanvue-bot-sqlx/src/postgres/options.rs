@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fanvue_bot_core::time::{Clock, SystemClock};
 use sqlx::ConnectOptions as _;
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgPool};
 
 use super::{OpenError, Pooler, PostgresBackend, open};
 use crate::settings::QueueSettings;
@@ -45,13 +45,27 @@ pub enum WakeUps {
     Poll,
 }
 
+/// Whose connections a back end works on.
+#[derive(Clone)]
+pub(super) enum Source {
+    /// Its own, to this address.
+    Address(String),
+    /// Those of the application, which gives them and closes them.
+    #[cfg_attr(
+        not(feature = "sea-orm"),
+        expect(dead_code, reason = "only a SeaORM connection hands a pool over")
+    )]
+    Pool(PgPool),
+}
+
 /// How to open a database. Every default is a setting.
 #[derive(Clone)]
 #[must_use = "nothing is opened before `open` is called"]
 pub struct PostgresBuilder {
-    address: String,
-    pub(super) max_connections: u32,
-    pub(super) acquire_timeout: Duration,
+    pub(super) source: Source,
+    /// `None` is the default.
+    max_connections: Option<u32>,
+    acquire_timeout: Option<Duration>,
     pub(super) pooler: Pooler,
     pub(super) wake_ups: WakeUps,
     pub(super) notify_interval: Duration,
@@ -63,11 +77,11 @@ pub struct PostgresBuilder {
 }
 
 impl PostgresBuilder {
-    pub(super) fn new(address: String) -> Self {
+    pub(super) fn new(source: Source) -> Self {
         Self {
-            address,
-            max_connections: 10,
-            acquire_timeout: Duration::from_secs(5),
+            source,
+            max_connections: None,
+            acquire_timeout: None,
             pooler: Pooler::None,
             wake_ups: WakeUps::Listen,
             notify_interval: Duration::from_millis(15),
@@ -79,15 +93,17 @@ impl PostgresBuilder {
         }
     }
 
-    /// At most this many connections, besides the one that listens. Default: 10.
+    /// At most this many connections, besides the one that listens. Default: 10. A pool that was handed over has
+    /// limits of its own.
     pub const fn max_connections(mut self, connections: u32) -> Self {
-        self.max_connections = connections;
+        self.max_connections = Some(connections);
         self
     }
 
-    /// How long an operation waits for a connection. Default: 5 s.
+    /// How long an operation waits for a connection. Default: 5 s. A pool that was handed over has a time of its
+    /// own.
     pub const fn acquire_timeout(mut self, timeout: Duration) -> Self {
-        self.acquire_timeout = timeout;
+        self.acquire_timeout = Some(timeout);
         self
     }
 
@@ -164,8 +180,17 @@ impl PostgresBuilder {
 
     fn validate(&self) -> Result<(), OpenError> {
         let fault = |setting, reason| Err(OpenError::Setting { setting, reason });
-        if self.max_connections == 0 {
+        if self.max_connections == Some(0) {
             return fault("max_connections", "must be at least 1");
+        }
+        if matches!(self.source, Source::Pool(_)) {
+            let reason = "belongs to the pool that was handed over: set it there";
+            if self.max_connections.is_some() {
+                return fault("max_connections", reason);
+            }
+            if self.acquire_timeout.is_some() {
+                return fault("acquire_timeout", reason);
+            }
         }
         if self.max_group == 0 {
             return fault("max_group", "must be at least 1");
@@ -179,9 +204,23 @@ impl PostgresBuilder {
         Ok(())
     }
 
-    pub(super) fn connection(&self) -> Result<PgConnectOptions, OpenError> {
+    pub(super) fn max_connections_or_default(&self) -> u32 {
+        self.max_connections.unwrap_or(10)
+    }
+
+    pub(super) fn acquire_timeout_or_default(&self) -> Duration {
+        self.acquire_timeout.unwrap_or(Duration::from_secs(5))
+    }
+
+    pub(super) fn connection(&self, address: &str) -> Result<PgConnectOptions, OpenError> {
+        if !["postgres://", "postgresql://"]
+            .iter()
+            .any(|scheme| address.starts_with(scheme))
+        {
+            return Err(OpenError::Address);
+        }
         // What the parser says may quote the address, and with it a password.
-        let options = PgConnectOptions::from_str(&self.address).map_err(|_| OpenError::Address)?;
+        let options = PgConnectOptions::from_str(address).map_err(|_| OpenError::Address)?;
         let options = match options.get_application_name() {
             Some(_) => options,
             None => options.application_name("fanvue-bot"),

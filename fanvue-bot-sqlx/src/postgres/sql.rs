@@ -4,9 +4,11 @@
 //! say across which tables they reach, before they touch a row; nothing here reads or writes a table by itself.
 
 use std::fmt;
+use std::sync::Arc;
 
 use sqlx::postgres::{PgArguments, PgPool, PgRow};
 use sqlx::{Arguments as _, Decode, Encode, Postgres, Row as _, Type};
+use tokio::sync::RwLock;
 
 use super::fault::Fault;
 use super::text;
@@ -25,20 +27,52 @@ pub enum Pooler {
     Transaction,
 }
 
+/// Whose the connections are, and so who closes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    BackEnd,
+    Application,
+}
+
 /// The connections, and how a statement is run on one.
 #[derive(Debug, Clone)]
 pub(super) struct Database {
-    pub(super) pool: PgPool,
-    pub(super) pooler: Pooler,
+    pool: PgPool,
+    owner: Owner,
+    pooler: Pooler,
+    /// Held for reading by what is under way. The application's pool outlives the back end, so that it is closed
+    /// cannot be read from the pool.
+    closed: Arc<RwLock<bool>>,
 }
 
 impl Database {
+    pub(super) fn new(pool: PgPool, owner: Owner, pooler: Pooler) -> Self {
+        Self {
+            pool,
+            owner,
+            pooler,
+            closed: Arc::default(),
+        }
+    }
+
+    /// Waits for what is under way; every call fails from here on.
+    pub(super) async fn close(&self) {
+        if self.owner == Owner::BackEnd {
+            self.pool.close().await;
+        }
+        *self.closed.write().await = true;
+    }
+
     /// Calls a function and answers with its rows.
     pub(super) async fn call(
         &self,
         sql: &'static str,
         values: Values,
     ) -> Result<Vec<PgRow>, Fault> {
+        let closed = self.closed.read().await;
+        if *closed {
+            return Err(Fault::Closed);
+        }
         let query = sqlx::query_with(sql, values.0);
         match self.pooler {
             Pooler::None => Ok(query.fetch_all(&self.pool).await?),

@@ -182,6 +182,33 @@ pub enum OpenError {
         /// Which.
         path: PathBuf,
     },
+    /// Tables of the application, in whose file ours were to be, have the names of ours.
+    #[error(
+        "{} has tables of its own that are named as those of this library, {tables}: rename them, or give the bot a \
+         file of its own",
+        path.display()
+    )]
+    TablesTaken {
+        /// Which file.
+        path: PathBuf,
+        /// Which tables.
+        tables: String,
+    },
+    /// The SeaORM connection is none to SQLite.
+    #[cfg(feature = "sea-orm")]
+    #[error(
+        "the SeaORM connection is a {found}, and has no SQLite file to share: connect with a sqlite:// address"
+    )]
+    NotSqlite {
+        /// What SeaORM calls it.
+        found: String,
+    },
+    /// The SeaORM connection is to a database without a file.
+    #[cfg(feature = "sea-orm")]
+    #[error(
+        "the SeaORM connection is to a database in memory, which no other connection can open: connect it to a file"
+    )]
+    InMemory,
     /// A newer version of this library has changed the database's schema.
     #[error(
         "{} has schema version {found} and this version of fanvue-bot-sqlx knows {known} at most: \

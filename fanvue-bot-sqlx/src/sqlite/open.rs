@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use sqlx::migrate::{Migrate as _, MigrateError};
 use sqlx::sqlite::{SqliteConnection, SqlitePoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _, Row as _};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::fault::{Cause, Fault};
-use super::options::SqliteBuilder;
+use super::options::{SqliteBuilder, Tables};
 use super::write::{INBOX, Writer};
 use super::{Inner, OpenError, SqliteBackend};
-use crate::migration::{Migration, Mismatch, TABLE, pending};
+use crate::migration::{Migration, Mismatch, TABLE, made, pending};
 use crate::signal::Signal;
 
 const MIGRATIONS: &[Migration] = &[
@@ -34,11 +34,7 @@ const APPLICATION: i64 = 1_182_155_380;
 
 pub(super) async fn open(options: SqliteBuilder) -> Result<SqliteBackend, OpenError> {
     let mut connection = connect(&options).await?;
-    let checked = match check_owner(&options, &mut connection).await {
-        Ok(()) => migrate(&options, &mut connection).await,
-        Err(error) => Err(error),
-    };
-    if let Err(error) = checked {
+    if let Err(error) = migrate(&options, &mut connection).await {
         // The error at hand says more than one from closing could.
         drop(connection.close().await);
         return Err(error);
@@ -89,24 +85,53 @@ pub(super) async fn reconnect(options: &SqliteBuilder) -> Result<SqliteConnectio
     Ok(options.writer().create_if_missing(false).connect().await?)
 }
 
-/// Refuses a database that has tables and is not of this library.
+/// Refuses a database in which our tables cannot be; answers with its `application_id`.
 async fn check_owner(
     options: &SqliteBuilder,
     connection: &mut SqliteConnection,
-) -> Result<(), OpenError> {
-    let row = sqlx::query(
-        "SELECT (SELECT application_id FROM pragma_application_id), \
-         EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table')",
-    )
-    .fetch_one(&mut *connection)
-    .await;
-    let read = row.and_then(|row| Ok((row.try_get::<i64, _>(0)?, row.try_get::<i64, _>(1)?)));
-    match read {
-        Ok((APPLICATION, _) | (0, 0)) => Ok(()),
-        Ok(_) => Err(OpenError::OtherApplication {
-            path: options.path().to_owned(),
-        }),
-        Err(error) => Err(OpenError::from_database(options.path(), error)),
+) -> Result<i64, OpenError> {
+    let names = sqlx::query("SELECT name, type = 'table' FROM sqlite_schema")
+        .fetch_all(&mut *connection)
+        .await;
+    let application = sqlx::query("PRAGMA application_id")
+        .fetch_one(connection)
+        .await;
+    let read = names.and_then(|rows| {
+        let mut names = Vec::with_capacity(rows.len());
+        for row in rows {
+            names.push((row.try_get(0)?, row.try_get(1)?));
+        }
+        let application: i64 = application?.try_get(0)?;
+        Ok((names, application))
+    });
+    let path = options.path();
+    let (names, application): (Vec<(String, bool)>, _) =
+        read.map_err(|error| OpenError::from_database(path, error))?;
+    if application == APPLICATION || names.iter().any(|(name, _)| name == TABLE) {
+        return Ok(application);
+    }
+    match options.tables {
+        Tables::Own if application != 0 || names.iter().any(|(_, table)| *table) => {
+            Err(OpenError::OtherApplication {
+                path: path.to_owned(),
+            })
+        }
+        Tables::Own => Ok(APPLICATION),
+        Tables::BesideOthers => {
+            let ours = made(MIGRATIONS, &["CREATE TABLE ", "CREATE INDEX "]);
+            let taken: Vec<&str> = names
+                .iter()
+                .map(|(name, _)| name.as_str())
+                .filter(|name| ours.contains(name))
+                .collect();
+            if taken.is_empty() {
+                return Ok(application);
+            }
+            Err(OpenError::TablesTaken {
+                path: path.to_owned(),
+                tables: taken.join(", "),
+            })
+        }
     }
 }
 
@@ -116,6 +141,7 @@ async fn migrate(
     options: &SqliteBuilder,
     connection: &mut SqliteConnection,
 ) -> Result<(), OpenError> {
+    let application = check_owner(options, connection).await?;
     let path = options.path();
     let failed = |error| OpenError::from_database(path, error);
     let failed_step = |error| match error {
@@ -151,6 +177,14 @@ async fn migrate(
     for step in &steps {
         tracing::info!(version = step.version, name = %step.description, "migrating the database");
         transaction.apply(TABLE, step).await.map_err(failed_step)?;
+    }
+    if !steps.is_empty() && application != APPLICATION {
+        // The first step names the file as ours, and it is not ours alone.
+        let name = format!("PRAGMA application_id = {application}");
+        sqlx::raw_sql(AssertSqlSafe(name))
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed)?;
     }
     transaction.commit().await.map_err(failed)
 }

@@ -24,11 +24,25 @@ pub enum Synchronous {
     Normal,
 }
 
+/// Whose tables the file may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tables {
+    /// Ours alone: a path that is mistyped must not end in somebody's file.
+    Own,
+    /// Those of the application that handed the file over, too.
+    #[cfg_attr(
+        not(feature = "sea-orm"),
+        expect(dead_code, reason = "only a SeaORM connection hands a file over")
+    )]
+    BesideOthers,
+}
+
 /// How to open a database file. Every default is a setting.
 #[derive(Clone)]
 #[must_use = "nothing is opened before `open` is called"]
 pub struct SqliteBuilder {
     pub(super) path: PathBuf,
+    pub(super) tables: Tables,
     pub(super) synchronous: Synchronous,
     pub(super) busy_timeout: Duration,
     pub(super) readers: u32,
@@ -42,6 +56,7 @@ impl SqliteBuilder {
     pub(super) fn new(path: PathBuf) -> Self {
         Self {
             path,
+            tables: Tables::Own,
             synchronous: Synchronous::Full,
             busy_timeout: Duration::from_secs(5),
             readers: 4,
@@ -50,6 +65,12 @@ impl SqliteBuilder {
             queue: QueueSettings::default(),
             clock: Arc::new(SystemClock),
         }
+    }
+
+    #[cfg(feature = "sea-orm")]
+    pub(super) fn beside_others(mut self) -> Self {
+        self.tables = Tables::BesideOthers;
+        self
     }
 
     /// When a commit counts as durable. Default: [`Synchronous::Full`].

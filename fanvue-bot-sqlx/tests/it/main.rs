@@ -12,6 +12,8 @@ mod logging;
 mod opening;
 mod postgres;
 mod queue;
+#[cfg(feature = "sea-orm")]
+mod sea_orm;
 mod space;
 mod store;
 mod vault;

@@ -6,4 +6,4 @@ mod conformance;
 mod opening;
 mod queue;
 mod sealed;
-mod server;
+pub(crate) mod server;
