@@ -101,6 +101,7 @@ pub mod engine;
 pub mod entropy;
 pub mod fan;
 pub mod flow;
+pub mod health;
 pub mod id;
 pub mod intake;
 pub mod llm;

@@ -32,7 +32,7 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         match self {
             Self::Unread(unread) => unread.status().into_response(),
-            Self::Bad(reason) => json(StatusCode::BAD_REQUEST, &Fault { error: &reason }),
+            Self::Bad(reason) => bad(&reason),
         }
     }
 }
@@ -90,6 +90,16 @@ pub(super) fn within(
 #[derive(Serialize)]
 struct Fault<'a> {
     error: &'a str,
+}
+
+/// The answer to a request that makes no sense.
+pub(super) fn bad(reason: &str) -> Response {
+    json(StatusCode::BAD_REQUEST, &Fault { error: reason })
+}
+
+/// The answer about what does not exist.
+pub(super) fn unknown(reason: &str) -> Response {
+    json(StatusCode::NOT_FOUND, &Fault { error: reason })
 }
 
 /// The answer to whoever does not show the secret.

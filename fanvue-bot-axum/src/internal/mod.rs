@@ -2,6 +2,7 @@
 
 mod ask;
 mod bearer;
+mod health;
 mod jobs;
 
 use std::fmt;
@@ -12,7 +13,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::post;
+use axum::routing::{get, post};
 use fanvue_bot_core::engine::Engine;
 use fanvue_bot_core::queue::WorkerId;
 use uuid::Uuid;
@@ -62,6 +63,8 @@ impl InternalBuilder {
 /// | Route | Does |
 /// | --- | --- |
 /// | `POST /internal/jobs/run` | works on what is due, as a [`Worker`](fanvue_bot_core::worker::Worker) would |
+/// | `GET /internal/health` | tells how the deployment is doing, and each creator who is not well |
+/// | `GET /internal/health?creator={id}` | tells how one creator is doing |
 ///
 /// Every route asks for a [`BearerSecret`] before anything else. What a call asks for is a JSON object or, where
 /// there is no body, the query; every field may be left out:
@@ -71,17 +74,21 @@ impl InternalBuilder {
 /// | `/internal/jobs/run` | `batch`: how many conversations at most | 20 | 1 to 200 |
 /// | | `seconds`: for how long at most; nothing new is begun in the second half | 50 | 1 to 600 |
 ///
-/// Answers are JSON and kept by no cache:
+/// Answers are JSON, or text from `/internal/health` with `format=text`, and kept by no cache:
 ///
 /// | Status | When |
 /// | --- | --- |
-/// | 200 | it was done; the body says what |
+/// | 200 | it was done; the body says what, and health whatever was found |
 /// | 400 | a field is out of its range or unknown |
 /// | 401 | the secret is missing or another one |
+/// | 404 | there is no such creator |
 /// | 503 with `Retry-After` | the store or the queue did not answer, and nothing was done |
 ///
 /// `POST /internal/jobs/run` answers with `claimed`, `done`, `put_off`, `failed`, `lost` and `handed_back`, each
 /// a number of conversations, and `more_due`: whether to call again at once.
+///
+/// Health is a [`Checkup`](fanvue_bot_core::health::Checkup): each line has a `topic`, a `verdict` (`ok`, `warning`
+/// or `broken`) and a time `at`, and where something is wrong its `cause`, `since` when, and the `action` to take.
 ///
 /// All routes are safe to call at once and from many places. A call goes on when its caller leaves.
 #[derive(Clone)]
@@ -114,6 +121,7 @@ impl Internal {
         let admitted = middleware::from_fn_with_state(Arc::clone(&self.rooms), admitted);
         Router::new()
             .route("/internal/jobs/run", post(jobs::run))
+            .route("/internal/health", get(health::show))
             .route_layer(admitted)
             .with_state(Arc::clone(&self.rooms))
     }

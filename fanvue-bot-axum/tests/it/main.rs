@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failing test may panic")]
 
+mod causes;
 mod client;
 mod door;
 mod garbage;

@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use fanvue_bot_axum::{Limits, serve};
 use fanvue_bot_core::backend::Backend;
-use fanvue_bot_core::client::{AppCredentials, ClientSecret};
+use fanvue_bot_core::client::{AppCredentials, ClientSecret, FanvueClient};
 use fanvue_bot_core::creator::{Creator, Settings};
 use fanvue_bot_core::engine::Engine;
 use fanvue_bot_core::id::{AccountId, CreatorId};
@@ -15,11 +16,14 @@ use fanvue_bot_core::llm::LlmProvider;
 use fanvue_bot_core::memory::{MemoryBackend, MemoryVault};
 use fanvue_bot_core::oauth::TokenSource;
 use fanvue_bot_core::persona::Persona;
+use fanvue_bot_core::queue::WorkerId;
 use fanvue_bot_core::secret::Secret;
 use fanvue_bot_core::store::Store as _;
 use fanvue_bot_core::time::Clock as _;
 use fanvue_bot_core::webhook::{Hints, Verifier};
+use fanvue_bot_core::worker::{Batch, Worker, WorkerOptions};
 use fanvue_bot_testkit::clock::VirtualClock;
+use fanvue_bot_testkit::llm::ScriptedLlm;
 use fanvue_bot_testkit::simulator::world::{App, PortalWebhook, World};
 use fanvue_bot_testkit::world_client::{WorldClient, moment, token_set};
 use tokio::net::TcpListener;
@@ -80,14 +84,18 @@ impl Town {
     }
 
     pub(crate) fn tokens(&self) -> TokenSource {
+        self.tokens_by(CLIENT_SECRET, self.client())
+    }
+
+    /// The tokens of a process that knows the app by this secret and reaches Fanvue by this client.
+    pub(crate) fn tokens_by(&self, secret: &str, client: impl FanvueClient) -> TokenSource {
         let app = AppCredentials {
             client_id: CLIENT_ID.into(),
-            client_secret: ClientSecret::new(CLIENT_SECRET),
+            client_secret: ClientSecret::new(secret),
         };
         let store = Arc::<MemoryBackend>::clone(&self.memory);
         let vault = Arc::<MemoryVault>::clone(&self.vault);
-        TokenSource::new(vault, store, Arc::new(self.client()), app)
-            .clock(Arc::new(self.clock.clone()))
+        TokenSource::new(vault, store, Arc::new(client), app).clock(Arc::new(self.clock.clone()))
     }
 
     /// The engine of one more process.
@@ -100,6 +108,43 @@ impl Town {
         Engine::builder(backend, Arc::new(llm), client, tokens)
             .clock(Arc::new(self.clock.clone()))
             .build()
+    }
+
+    /// The engine of a process that reaches Fanvue by this client, with a model that answers.
+    pub(crate) fn engine_by(&self, tokens: TokenSource, client: impl FanvueClient) -> Engine {
+        let backend = Backend::shared(Arc::clone(&self.memory));
+        let llm = Arc::new(ScriptedLlm::new([]));
+        Engine::builder(backend, llm, Arc::new(client), tokens)
+            .clock(Arc::new(self.clock.clone()))
+            .build()
+    }
+
+    /// Works on what is due now.
+    pub(crate) async fn work(&self, engine: &Engine) {
+        let options = WorkerOptions::new(WorkerId::new("w"));
+        let batch = Batch {
+            lanes: 50,
+            time: Duration::from_secs(30),
+        };
+        Worker::new(engine.clone(), options)
+            .run_batch(batch)
+            .await
+            .unwrap();
+    }
+
+    /// Changes the creator.
+    pub(crate) async fn change(&self, change: impl FnOnce(&mut Creator)) {
+        let mut creator = self.memory.creator(self.creator).await.unwrap().unwrap();
+        change(&mut creator.value);
+        let expected = Some(creator.revision);
+        let changed = creator.value.into();
+        self.memory.commit(&changed, expected).await.unwrap();
+    }
+
+    /// Fanvue ends the creator's grant.
+    pub(crate) fn revoke(&self) {
+        let mut world = self.world.lock().unwrap();
+        world.revoke_all(CLIENT_ID, self.account);
     }
 
     pub(crate) fn verifier() -> Verifier {
@@ -133,6 +178,16 @@ impl Town {
             ));
         }
         assert_eq!(stored, fans);
+    }
+
+    /// The body of one more webhook, of a fan who writes.
+    pub(crate) fn body(&self) -> String {
+        let now = moment(self.clock.now());
+        let mut world = self.world.lock().unwrap();
+        let fan = world.add_fan("fan", "Fan", now);
+        world.fan_writes(self.account, fan, "hi", now).unwrap();
+        let deliveries = world.take_due(now);
+        String::from_utf8(deliveries.into_iter().next().unwrap().body).unwrap()
     }
 
     /// How many messages the creator has sent.

@@ -37,9 +37,7 @@ use crate::id::{ConversationId, CreatorId, MessageId};
 use crate::intake::{Accepted, Intake, IntakeError};
 use crate::llm::LlmProvider;
 use crate::message::Content;
-#[cfg(feature = "worker")]
-use crate::oauth::TokenError;
-use crate::oauth::TokenSource;
+use crate::oauth::{GrantStatus, TokenError, TokenSource};
 use crate::persona::Persona;
 use crate::prompt::{HistoryCut, RenderedPersona, TokenCounter};
 use crate::pulse::{Part, Pulse, Trouble, Whose};
@@ -170,6 +168,11 @@ impl Engine {
     #[must_use]
     pub fn pulse(&self) -> &Pulse {
         self.intake().pulse()
+    }
+
+    /// How the grant is doing by which the creator's chats are reached; see [`TokenSource::status`].
+    pub(crate) async fn grant(&self, creator: &Creator) -> Result<GrantStatus, TokenError> {
+        self.shared.tokens.status(creator.grant()).await
     }
 
     /// Notes that a worker is at it, and writes what was noted.
