@@ -121,6 +121,7 @@ pub mod revision;
 pub mod secret;
 pub mod store;
 mod text;
+pub mod tick;
 pub mod time;
 pub mod webhook;
 #[cfg(feature = "worker")]

@@ -76,7 +76,7 @@ impl Whose {
 /// Where it is noted how things go. Clones share what was noted; [`Intake`](crate::intake::Intake) has one, and
 /// the [`Engine`](crate::engine::Engine) around it has the same.
 ///
-/// A [`Worker`](crate::worker) and the webhook door of `fanvue-bot-axum` write it to the store. Whoever has
+/// A `worker::Worker` and the webhook door of `fanvue-bot-axum` write it to the store. Whoever has
 /// neither calls [`Pulse::flush`] now and then.
 #[derive(Debug, Clone, Default)]
 pub struct Pulse(Arc<Mutex<State>>);

@@ -2,6 +2,7 @@
 
 mod ask;
 mod bearer;
+mod cron;
 mod health;
 mod jobs;
 
@@ -15,7 +16,9 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
 use fanvue_bot_core::engine::Engine;
+use fanvue_bot_core::oauth::Authorizer;
 use fanvue_bot_core::queue::WorkerId;
+use fanvue_bot_core::tick::Tick;
 use uuid::Uuid;
 
 use self::bearer::Bearers;
@@ -28,12 +31,19 @@ pub struct InternalBuilder {
     bearers: Bearers,
     engine: Engine,
     name: String,
+    tick: Tick,
 }
 
 impl InternalBuilder {
     /// Also accepts the secret before, while callers are being given the new one. Off by default.
     pub fn previous_secret(mut self, secret: BearerSecret) -> Self {
         self.bearers.previous = Some(secret);
+        self
+    }
+
+    /// Lets a tick erase what was begun with this authorizer and has expired.
+    pub fn authorizer(mut self, authorizer: Authorizer) -> Self {
+        self.tick = self.tick.authorizer(authorizer);
         self
     }
 
@@ -51,6 +61,7 @@ impl InternalBuilder {
                 bearers: self.bearers,
                 engine: self.engine,
                 name: self.name,
+                tick: self.tick,
                 calls: AtomicU64::new(0),
             }),
         }
@@ -63,6 +74,7 @@ impl InternalBuilder {
 /// | Route | Does |
 /// | --- | --- |
 /// | `POST /internal/jobs/run` | works on what is due, as a [`Worker`](fanvue_bot_core::worker::Worker) would |
+/// | `POST /internal/cron/tick` | does what has to be done from time to time; see [`Tick`] |
 /// | `GET /internal/health` | tells how the deployment is doing, and each creator who is not well |
 /// | `GET /internal/health?creator={id}` | tells how one creator is doing |
 ///
@@ -73,6 +85,7 @@ impl InternalBuilder {
 /// | --- | --- | --- | --- |
 /// | `/internal/jobs/run` | `batch`: how many conversations at most | 20 | 1 to 200 |
 /// | | `seconds`: for how long at most; nothing new is begun in the second half | 50 | 1 to 600 |
+/// | `/internal/cron/tick` | `seconds`: for how long about | 50 | 1 to 600 |
 ///
 /// Answers are JSON, or text from `/internal/health` with `format=text`, and kept by no cache:
 ///
@@ -85,7 +98,8 @@ impl InternalBuilder {
 /// | 503 with `Retry-After` | the store or the queue did not answer, and nothing was done |
 ///
 /// `POST /internal/jobs/run` answers with `claimed`, `done`, `put_off`, `failed`, `lost` and `handed_back`, each
-/// a number of conversations, and `more_due`: whether to call again at once.
+/// a number of conversations, and `more_due`: whether to call again at once. `POST /internal/cron/tick` answers with
+/// the numbers of a [`TickReport`](fanvue_bot_core::tick::TickReport), and `more`.
 ///
 /// Health is a [`Checkup`](fanvue_bot_core::health::Checkup): each line has a `topic`, a `verdict` (`ok`, `warning`
 /// or `broken`) and a time `at`, and where something is wrong its `cause`, `since` when, and the `action` to take.
@@ -100,6 +114,7 @@ struct Rooms {
     bearers: Bearers,
     engine: Engine,
     name: String,
+    tick: Tick,
     calls: AtomicU64,
 }
 
@@ -111,6 +126,7 @@ impl Internal {
                 current: secret,
                 previous: None,
             },
+            tick: Tick::new(&engine),
             engine,
             name: format!("call-{}", Uuid::new_v4().simple()),
         }
@@ -121,6 +137,7 @@ impl Internal {
         let admitted = middleware::from_fn_with_state(Arc::clone(&self.rooms), admitted);
         Router::new()
             .route("/internal/jobs/run", post(jobs::run))
+            .route("/internal/cron/tick", post(cron::tick))
             .route("/internal/health", get(health::show))
             .route_layer(admitted)
             .with_state(Arc::clone(&self.rooms))

@@ -370,6 +370,13 @@ async fn a_store_that_is_down() {
     assert_eq!(of_deployment(&engine).await, [Cause::StoreDown]);
 }
 
+#[tokio::test]
+async fn a_store_that_is_slow() {
+    let town = Town::new().await;
+    let engine = town.engine_hurried(Duration::from_secs(2));
+    assert_eq!(of_deployment(&engine).await, [Cause::StoreSlow]);
+}
+
 /// Posts a body, signed with this secret at this distance from now.
 async fn deliver(town: &Town, engine: &Engine, secret: &str, path: &str, late: Duration) -> u16 {
     let webhooks = Webhooks::builder(Town::verifier(), engine.intake().clone()).build();

@@ -2,23 +2,33 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use fanvue_bot_axum::{BearerSecret, Internal};
 use fanvue_bot_core::backend::Backend;
+use fanvue_bot_core::creator::Creator;
 use fanvue_bot_core::engine::Engine;
+use fanvue_bot_core::id::CreatorId;
 use fanvue_bot_core::llm::{Completion, CompletionRequest, LlmCapabilities, LlmError, LlmProvider};
-use fanvue_bot_core::queue::JobQueue as _;
-use fanvue_bot_core::secret::Secret;
+use fanvue_bot_core::oauth::{Authorizer, Login, SessionId};
+use fanvue_bot_core::persona::Persona;
+use fanvue_bot_core::queue::{JobQueue as _, WorkerId};
+use fanvue_bot_core::secret::{Secret, SecretId, SecretKind, SecretVault as _};
+use fanvue_bot_core::store::Store as _;
+use fanvue_bot_core::tick::Tick;
+use fanvue_bot_core::time::Clock as _;
 use fanvue_bot_testkit::fault::{Fault, FaultPlan, Faulty};
 use fanvue_bot_testkit::llm::{ScriptedLlm, Step};
 use serde_json::Value;
 use tokio::sync::{Notify, Semaphore};
+use uuid::Uuid;
 
 use crate::client::{Answer, Client};
 use crate::town::{Town, served};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
+const MINUTE: Duration = Duration::from_secs(60);
 const OLD: &str = "an-older-secret-of-enough-characters";
 
 fn secret(text: &str) -> BearerSecret {
@@ -246,4 +256,93 @@ async fn a_queue_that_does_not_answer_is_told_and_nothing_is_lost() {
     assert_eq!(answer.status, 503);
     assert!(answer.head.contains("retry-after: "), "{answer:?}");
     assert_eq!(run(address, "").await["done"], 1);
+}
+
+async fn tick(address: SocketAddr) -> Value {
+    let answer = post(address, SECRET, "/internal/cron/tick", "").await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    serde_json::from_str(&answer.body).unwrap()
+}
+
+#[tokio::test]
+async fn a_tick_wakes_what_lost_its_wake_up() {
+    let town = Town::new().await;
+    let engine = town.engine(ScriptedLlm::new([]));
+    town.fans_write(&engine, 1).await;
+    let (thief, now) = (WorkerId::new("x"), town.clock.now());
+    let lost = town.memory.claim(&thief, 9, now, MINUTE).await.unwrap();
+    for lane in lost {
+        let claims = lane.jobs.into_iter().map(|job| job.claim).collect();
+        town.memory
+            .complete(claims, town.clock.now())
+            .await
+            .unwrap();
+    }
+    let address = serve(engine).await;
+    town.clock.advance(MINUTE * 2);
+    assert_eq!(run(address, "").await["claimed"], 0);
+    assert_eq!(tick(address).await["more"], false);
+    assert_eq!(run(address, "").await["done"], 1);
+}
+
+#[tokio::test]
+async fn a_tick_keeps_grants_alive_that_nobody_used_for_a_day() {
+    let town = Town::new().await;
+    let engine = town.engine(ScriptedLlm::new([]));
+    let address = serve(engine).await;
+    town.clock.advance(MINUTE * 60 * 23);
+    assert_eq!(tick(address).await["grants_kept"], 0);
+    let before = town.tokens().status(town.creator).await.unwrap();
+    town.clock.advance(MINUTE * 60);
+    assert_eq!(tick(address).await["grants_kept"], 1);
+    let after = town.tokens().status(town.creator).await.unwrap();
+    assert!(after.expires_at > before.expires_at);
+    assert_eq!(tick(address).await["grants_kept"], 0);
+    // A grant that Fanvue has ended is no fault of the tick's.
+    town.revoke();
+    town.clock.advance(MINUTE * 60 * 25);
+    assert_eq!(tick(address).await["failed"], 1);
+    assert_eq!(tick(address).await["failed"], 0);
+}
+
+#[tokio::test]
+async fn a_tick_erases_authorizations_that_nobody_came_back_to() {
+    let town = Town::new().await;
+    let authorizer = Authorizer::builder(town.tokens(), "https://bot.invalid/oauth/callback");
+    let authorizer = authorizer.build().unwrap();
+    let internal = Internal::builder(secret(SECRET), town.engine(ScriptedLlm::new([])))
+        .authorizer(authorizer.clone())
+        .build();
+    let address = served(internal.router()).await;
+    let session = SessionId::of("session");
+    let begun = authorizer.start(session, town.creator, Login::Current);
+    begun.await.unwrap();
+    town.clock.advance(MINUTE * 9);
+    assert_eq!(tick(address).await["authorizations_erased"], 0);
+    town.clock.advance(MINUTE);
+    assert_eq!(tick(address).await["authorizations_erased"], 1);
+    assert_eq!(tick(address).await["authorizations_erased"], 0);
+    let id = SecretId::of_creator(town.creator, SecretKind::PendingAuthorization);
+    assert!(town.vault.get(&id).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_tick_whose_time_is_up_goes_on_where_it_stopped() {
+    let town = Town::new().await;
+    for number in 0..250 {
+        let id = CreatorId::from_uuid(Uuid::from_u128(1_000 + number));
+        let creator = Creator::new(id, Persona::named("Nova"));
+        town.memory.commit(&creator.into(), None).await.unwrap();
+    }
+    let tick = Tick::new(&town.engine_hurried(Duration::from_secs(1)));
+    let mut rounds = Vec::new();
+    loop {
+        let report = tick.run(town.clock.now() + MINUTE * 2).await.unwrap();
+        rounds.push(report.creators);
+        if !report.more {
+            break;
+        }
+    }
+    assert!(rounds.len() > 2 && !rounds.contains(&0), "{rounds:?}");
+    assert_eq!(rounds.iter().sum::<u64>(), 251, "each once");
 }

@@ -19,7 +19,7 @@ use fanvue_bot_core::persona::Persona;
 use fanvue_bot_core::queue::WorkerId;
 use fanvue_bot_core::secret::Secret;
 use fanvue_bot_core::store::Store as _;
-use fanvue_bot_core::time::Clock as _;
+use fanvue_bot_core::time::{Clock, Timestamp};
 use fanvue_bot_core::webhook::{Hints, Verifier};
 use fanvue_bot_core::worker::{Batch, Worker, WorkerOptions};
 use fanvue_bot_testkit::clock::VirtualClock;
@@ -39,6 +39,16 @@ const SCOPES: [&str; 5] = [
     "write:chat",
     "read:fan",
 ];
+
+/// A clock that goes on by itself whenever it is looked at.
+#[derive(Debug)]
+struct Hurried(VirtualClock, Duration);
+
+impl Clock for Hurried {
+    fn now(&self) -> Timestamp {
+        self.0.advance(self.1)
+    }
+}
 
 pub(crate) struct Town {
     pub(crate) clock: VirtualClock,
@@ -116,6 +126,15 @@ impl Town {
         let llm = Arc::new(ScriptedLlm::new([]));
         Engine::builder(backend, llm, Arc::new(client), tokens)
             .clock(Arc::new(self.clock.clone()))
+            .build()
+    }
+
+    /// The engine of a process in which every look at the clock takes this long.
+    pub(crate) fn engine_hurried(&self, step: Duration) -> Engine {
+        let backend = Backend::shared(Arc::clone(&self.memory));
+        let llm = Arc::new(ScriptedLlm::new([]));
+        Engine::builder(backend, llm, Arc::new(self.client()), self.tokens())
+            .clock(Arc::new(Hurried(self.clock.clone(), step)))
             .build()
     }
 

@@ -175,6 +175,11 @@ impl Engine {
         self.shared.tokens.status(creator.grant()).await
     }
 
+    /// Uses the grant by which the creator's chats are reached, so that it does not lapse unused.
+    pub(crate) async fn keep_grant(&self, creator: &Creator) -> Result<(), TokenError> {
+        self.shared.tokens.auth(creator).await.map(drop)
+    }
+
     /// Notes that a worker is at it, and writes what was noted.
     #[cfg(feature = "worker")]
     pub(crate) async fn beat(&self) {

@@ -2,6 +2,7 @@
 
 mod config;
 mod error;
+mod expiry;
 mod on_connect;
 
 use std::fmt;

@@ -1,0 +1,40 @@
+//! Authorizations that were begun and that nobody came back to.
+
+use super::{AuthorizeError, Authorizer, Pending, other_account, row};
+use crate::id::CreatorId;
+use crate::secret::VaultError;
+
+impl Authorizer {
+    /// Erases what the creator's authorization left if its 10 minutes are over, and revokes the tokens of
+    /// another account that nobody said yes to. Answers whether there was one. Idempotent; for a sweep, since
+    /// an authorization that has ended can do no harm.
+    ///
+    /// # Errors
+    /// [`AuthorizeError::Vault`]; it is still there then.
+    pub async fn erase_expired(&self, creator: CreatorId) -> Result<bool, AuthorizeError> {
+        let vault = &self.ports().vault;
+        let Some(stored) = vault.get(&row(creator)).await? else {
+            return Ok(false);
+        };
+        let pending = Pending::from_bytes(stored.value.expose());
+        let now = self.ports().clock.now();
+        // What another version wrote is as good as expired.
+        if pending
+            .as_ref()
+            .is_some_and(|pending| pending.ends_at > now)
+        {
+            return Ok(false);
+        }
+        match vault.delete(&row(creator), stored.revision).await {
+            Ok(()) => {}
+            // Another one was begun, or this one was used, meanwhile.
+            Err(VaultError::Conflict) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        }
+        if let Some((_, tokens)) = pending.as_ref().and_then(other_account) {
+            self.give_back(creator, tokens.refresh_token().as_ref())
+                .await;
+        }
+        Ok(true)
+    }
+}
