@@ -31,6 +31,7 @@ mod claim;
 mod fault;
 mod group;
 mod intake;
+mod low_water;
 mod open;
 mod options;
 mod queue;

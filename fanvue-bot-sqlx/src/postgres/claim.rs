@@ -6,27 +6,27 @@ use std::time::Duration;
 use fanvue_bot_core::id::{CreatorId, JobId};
 use fanvue_bot_core::queue::{Claim, ClaimedJob, ClaimedLane, FailureNote, OrderingKey, WorkerId};
 use fanvue_bot_core::time::Timestamp;
-use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
-use super::PostgresBackend;
 use super::fault::Fault;
 use super::options::LeaseClock;
 use super::sql::{Columns, Values};
+use super::{PostgresBackend, micros};
 use crate::fair::{ReadyLane, pick};
 use crate::row::{CorruptField, SET_ASIDE, SET_ASIDE_ATTEMPTS, kind_from_json};
 
 const CLAIM: &str = "SELECT seq, id, creator_id, lane, priority, kind, due_at, attempt, token, leased_until \
-    FROM fanvue_bot.claim($1, $2, $3, $4, $5, $6, $7)";
+    FROM fanvue_bot.claim($1, $2, $3, $4, $5, $6, $7, $8)";
 
-const PURGE: &str = "SELECT fanvue_bot.purge_keys($1, $2)";
+const UPKEEP: &str = "SELECT forgotten, snapshot FROM fanvue_bot.upkeep($1, $2)";
 
 /// The most lanes of one claim, so that no transaction takes long.
 const MOST_LANES: usize = 1_000;
 
-/// Ended keys are looked for again after this much of the callers' time, and at most so many at once.
-const PURGE_EVERY: Duration = Duration::from_secs(1);
-const PURGE_MOST: i32 = 10_000;
+/// Ended keys are looked for again after this much of the callers' time, and at most so many at once; at the next
+/// claim if there were as many.
+const UPKEEP_EVERY: Duration = Duration::from_secs(10);
+const FORGET_MOST: i32 = 10_000;
 
 /// The longest lease, far below the end of time as a column holds it.
 const LONGEST_LEASE: Duration = Duration::from_secs(366 * 86_400);
@@ -58,6 +58,7 @@ impl PostgresBackend {
             return Ok(Vec::new());
         }
         let cursor = self.shared().cursor();
+        let look = self.shared().low_water.look(now);
         let values = Values::default()
             .text(worker.as_str())?
             .add(i32::try_from(limit).unwrap_or(i32::MAX))?
@@ -65,18 +66,31 @@ impl PostgresBackend {
             .add(now.as_micros())?
             .add(lease_micros(lease))?
             .add(self.lease_now(now, lease))?
-            .add(cursor)?;
+            .add(cursor)?
+            .add(look.from())?;
         let rows = self.database().call(CLAIM, values).await?;
         let mut taken = Taken::default();
         for row in &rows {
-            taken.add(row)?;
+            let columns = Columns::new(row, "jobs");
+            if columns.get::<Option<i64>>(0, "seq")?.is_some() {
+                taken.add(columns)?;
+                continue;
+            }
+            // What there is beside the jobs that were claimed.
+            self.shared().set_next_due(columns.get(6, "due_at")?);
+            self.shared()
+                .low_water
+                .found(&look, columns.get(9, "leased_until")?);
         }
         for job in std::mem::take(&mut taken.unreadable) {
             self.set_aside(job, now).await?;
         }
         let (lanes, cursor) = taken.into_lanes(cursor, limit);
         self.shared().set_cursor(cursor);
-        self.purge(now).await?;
+        if let Err(fault) = self.keep_up(now).await {
+            // The lanes are claimed all the same.
+            tracing::warn!(%fault, "upkeep of the queue failed and is tried again");
+        }
         Ok(lanes)
     }
 
@@ -98,13 +112,32 @@ impl PostgresBackend {
         Ok(())
     }
 
-    /// Forgets keys whose retention is over, now and then.
-    async fn purge(&self, now: Timestamp) -> Result<(), Fault> {
-        if !self.shared().purge_is_due(now, PURGE_EVERY) {
+    /// Forgets keys whose retention is over, now and then, and warns of what keeps the server from doing the same
+    /// with dead rows.
+    async fn keep_up(&self, now: Timestamp) -> Result<(), Fault> {
+        if !self.shared().upkeep_is_due(now, UPKEEP_EVERY) {
             return Ok(());
         }
-        let values = Values::default().add(now.as_micros())?.add(PURGE_MOST)?;
-        self.database().call(PURGE, values).await.map(drop)
+        let values = Values::default().add(now.as_micros())?.add(FORGET_MOST)?;
+        let rows = self.database().call(UPKEEP, values).await?;
+        let Some(row) = rows.first() else {
+            return Ok(());
+        };
+        let columns = Columns::new(row, "job_keys");
+        if columns.get::<i64>(0, "forgotten")? >= i64::from(FORGET_MOST) {
+            self.shared().upkeep_is_not_over();
+        }
+        let held: Option<i64> = columns.get(1, "snapshot")?;
+        if let Some(held) = held
+            && held >= micros(self.options().old_snapshot)
+            && self.shared().may_warn(now)
+        {
+            tracing::warn!(
+                seconds = held / 1_000_000,
+                "a session holds an old snapshot, so that dead rows pile up and claims become slow: end its transaction"
+            );
+        }
+        Ok(())
     }
 }
 
@@ -128,8 +161,7 @@ struct Unreadable {
 }
 
 impl Taken {
-    fn add(&mut self, row: &PgRow) -> Result<(), Fault> {
-        let columns = Columns::new(row, "jobs");
+    fn add(&mut self, columns: Columns<'_>) -> Result<(), Fault> {
         let token: i64 = columns.get(8, "token")?;
         let claim = Claim {
             job: JobId::from_uuid(columns.get(1, "id")?),

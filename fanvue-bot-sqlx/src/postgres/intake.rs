@@ -151,8 +151,9 @@ impl Writer {
             let numbers: Vec<i64> = columns.get(3, "numbers")?;
             let added: Option<Vec<i64>> = columns.get(4, "added")?;
             let added: BTreeSet<i64> = added.into_iter().flatten().collect();
-            if !added.is_empty() {
-                self.shared.added();
+            let first = batch.jobs.iter().map(|job| job.due).min();
+            if let Some(first) = first.filter(|_| !added.is_empty()) {
+                self.shared.added(first);
             }
             for (number, (call, index)) in numbers.iter().zip(&batch.places) {
                 let Some(outcome) = outcomes.get_mut(*call) else {

@@ -72,6 +72,7 @@ pub struct PostgresBuilder {
     pub(super) migrations: Migrations,
     pub(super) lease_clock: LeaseClock,
     pub(super) max_group: usize,
+    pub(super) old_snapshot: Duration,
     pub(super) queue: QueueSettings,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -88,6 +89,7 @@ impl PostgresBuilder {
             migrations: Migrations::Run,
             lease_clock: LeaseClock::Server,
             max_group: 256,
+            old_snapshot: Duration::from_secs(300),
             queue: QueueSettings::default(),
             clock: Arc::new(SystemClock),
         }
@@ -140,6 +142,14 @@ impl PostgresBuilder {
     /// At most this many operations in one transaction. Default: 256.
     pub const fn max_group(mut self, operations: usize) -> Self {
         self.max_group = operations;
+        self
+    }
+
+    /// Warn when a session on the database has held a snapshot for so long: dead rows pile up meanwhile, and everything
+    /// that looks for jobs becomes slower. Seen are sessions of the same role, or of all for a member of
+    /// `pg_read_all_stats`. Default: 5 minutes.
+    pub const fn old_snapshot(mut self, held: Duration) -> Self {
+        self.old_snapshot = held;
         self
     }
 
@@ -245,6 +255,7 @@ impl fmt::Debug for PostgresBuilder {
             .field("migrations", &self.migrations)
             .field("lease_clock", &self.lease_clock)
             .field("max_group", &self.max_group)
+            .field("old_snapshot", &self.old_snapshot)
             .field("queue", &self.queue)
             .finish_non_exhaustive()
     }

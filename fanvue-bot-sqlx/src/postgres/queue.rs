@@ -109,9 +109,7 @@ impl JobQueue for PostgresBackend {
         due: Timestamp,
         cause: &FailureNote,
     ) -> Result<(), QueueError> {
-        held(self.put_back(&claim, due, cause).await?, &claim)?;
-        self.shared().added();
-        Ok(())
+        held(self.put_back(&claim, due, cause).await?, &claim)
     }
 
     async fn dead_letter(
@@ -127,7 +125,8 @@ impl JobQueue for PostgresBackend {
 
     async fn ready(&self) -> Result<(), QueueError> {
         let poll = self.options().queue.poll_interval;
-        Ok(wake::ready(self.database(), self.signal(), poll).await?)
+        wake::ready(self.shared(), poll).await;
+        Ok(())
     }
 }
 
@@ -178,7 +177,11 @@ impl PostgresBackend {
             .add(token(claim))?
             .add(due.as_micros())?
             .text(cause.as_str())?;
-        flag(&self.database().call(RESCHEDULE, values).await?)
+        let held = flag(&self.database().call(RESCHEDULE, values).await?)?;
+        if held {
+            self.shared().added(due.as_micros());
+        }
+        Ok(held)
     }
 
     /// Gives a job up; answers whether the claim held it.

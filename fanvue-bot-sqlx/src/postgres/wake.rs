@@ -12,9 +12,10 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::fault::Fault;
+use super::low_water::LowWater;
 use super::micros;
 use super::options::{LeaseClock, PostgresBuilder};
-use super::sql::{Columns, Database, Values};
+use super::sql::{Database, Values};
 use crate::signal::Signal;
 
 /// On which those listen who wait for jobs. Carries nothing.
@@ -22,7 +23,8 @@ const CHANNEL: &str = "fanvue_bot_jobs";
 
 const NOTIFY: &str = "SELECT pg_notify('fanvue_bot_jobs', '')";
 
-const NEXT_DUE: &str = "SELECT fanvue_bot.next_due($1)";
+/// How often the same warning is given, in the callers' time.
+const WARN_EVERY: Duration = Duration::from_secs(600);
 
 /// How long a connection that listens stays away after it could not be made.
 const RECONNECT: Duration = Duration::from_secs(1);
@@ -35,15 +37,21 @@ pub(super) struct Shared {
     tell: Notify,
     /// The latest time that a caller named; enqueueing names none.
     latest: AtomicI64,
-    /// When ended keys were last looked for, in the callers' time.
-    purged: AtomicI64,
+    /// Below which due times a claim need not look.
+    pub(super) low_water: LowWater,
+    /// When the first job comes due after those that the last claim could have found.
+    next_due: Mutex<Option<i64>>,
+    /// When upkeep was last done, and when a warning was last given, in the callers' time.
+    kept_up: AtomicI64,
+    warned: AtomicI64,
     /// The creator whose lane was claimed last. Losing it costs nothing but a little fairness.
     cursor: Mutex<Option<Uuid>>,
 }
 
 impl Shared {
-    /// Jobs were added that may be due before anybody looks by himself.
-    pub(super) fn added(&self) {
+    /// Jobs were added, the first of them due at `due`, which may be before anybody looks by himself.
+    pub(super) fn added(&self, due: i64) {
+        self.low_water.lower(due);
         self.signal.raise();
         self.tell.notify_one();
     }
@@ -61,14 +69,29 @@ impl Shared {
         }
     }
 
-    /// Whether `interval` has passed since this last said so.
-    pub(super) fn purge_is_due(&self, now: Timestamp, interval: Duration) -> bool {
-        let (now, last) = (now.as_micros(), self.purged.load(Ordering::Relaxed));
-        now.saturating_sub(last) >= micros(interval)
-            && self
-                .purged
-                .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
+    /// Whether upkeep was last done `interval` ago or longer; then it counts as done now.
+    pub(super) fn upkeep_is_due(&self, now: Timestamp, interval: Duration) -> bool {
+        passed(&self.kept_up, now, interval)
+    }
+
+    /// Upkeep left something to do, so it is due again at once.
+    pub(super) fn upkeep_is_not_over(&self) {
+        self.kept_up.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether the last warning was given long enough ago; then one counts as given now.
+    pub(super) fn may_warn(&self, now: Timestamp) -> bool {
+        passed(&self.warned, now, WARN_EVERY)
+    }
+
+    pub(super) fn set_next_due(&self, due: Option<i64>) {
+        if let Ok(mut next) = self.next_due.lock() {
+            *next = due;
+        }
+    }
+
+    fn next_due(&self) -> Option<Timestamp> {
+        self.next_due.lock().ok()?.map(Timestamp::from_micros)
     }
 
     pub(super) fn cursor(&self) -> Option<Uuid> {
@@ -80,6 +103,15 @@ impl Shared {
             *cursor = creator;
         }
     }
+}
+
+/// Whether `interval` has passed since the time in `last`, which is now then.
+fn passed(last: &AtomicI64, now: Timestamp, interval: Duration) -> bool {
+    let (now, before) = (now.as_micros(), last.load(Ordering::Relaxed));
+    now.saturating_sub(before) >= micros(interval)
+        && last
+            .compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
 }
 
 /// Tells other processes of new jobs, at once, and then at most once in `interval`. A NOTIFY takes a lock that
@@ -132,33 +164,18 @@ async fn hear(pool: &sqlx::postgres::PgPool, shared: &Shared) -> Result<(), sqlx
 }
 
 /// Resolves when a claim may find work, or when it is time to poll.
-pub(super) async fn ready(
-    database: &Database,
-    signal: &Signal,
-    poll: Duration,
-) -> Result<(), Fault> {
-    let mut moved = std::pin::pin!(signal.moved());
+pub(super) async fn ready(shared: &Shared, poll: Duration) {
+    let mut moved = std::pin::pin!(shared.signal.moved());
     // From here on no signal is missed, so that work which comes after the look is heard of.
     moved.as_mut().enable();
-    let Some(now) = signal.idle_at() else {
-        return Ok(());
+    let Some(now) = shared.signal.idle_at() else {
+        return;
     };
-    let wait = match next_due(database, now).await? {
+    // The claim that found nothing has told.
+    let wait = match shared.next_due() {
         Some(due) => due.since(now).min(poll),
         None => poll,
     };
     // Both ends of the wait are worth a claim.
     let _ = tokio::time::timeout(wait, moved).await;
-    Ok(())
-}
-
-async fn next_due(database: &Database, now: Timestamp) -> Result<Option<Timestamp>, Fault> {
-    let rows = database
-        .call(NEXT_DUE, Values::default().add(now.as_micros())?)
-        .await?;
-    let due: Option<i64> = match rows.first() {
-        Some(row) => Columns::new(row, "jobs").get(0, "due_at")?,
-        None => None,
-    };
-    Ok(due.map(Timestamp::from_micros))
 }

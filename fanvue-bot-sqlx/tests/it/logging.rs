@@ -12,10 +12,10 @@ use crate::given::{Db, change, conversation_id, db, intake, message};
 
 /// What was logged on this thread, from warnings up.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(&bytes).into_owned()
     }
@@ -40,8 +40,8 @@ impl<'w> MakeWriter<'w> for Log {
     }
 }
 
-/// Collects what is logged until the guard is dropped. The writer's task runs on the test's thread.
-fn log() -> (Log, tracing::subscriber::DefaultGuard) {
+/// Collects what is logged until the guard is dropped. A back end's tasks run on the test's thread.
+pub(crate) fn log() -> (Log, tracing::subscriber::DefaultGuard) {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::WARN)

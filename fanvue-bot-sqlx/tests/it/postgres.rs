@@ -3,7 +3,9 @@
 use fanvue_bot_sqlx::PostgresBackend;
 
 mod conformance;
+mod explained;
 mod opening;
+mod plans;
 mod queue;
 mod sealed;
 pub(crate) mod server;

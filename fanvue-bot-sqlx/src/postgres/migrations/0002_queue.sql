@@ -61,18 +61,10 @@ BEGIN
 END
 $$;
 
--- Claims up to `p_limit` lanes with their due jobs, at most `p_cap` of a lane, for `p_lease` microseconds from
--- `p_lease_now`, or from now by this server's clock if that is null. One row for each job.
---
--- Claims take turns: of the lanes that one has taken, the next sees the leases. "The first row of its lane, and
--- locked" would not be exclusive, since rows become visible in another order than that of their numbers.
---
--- Creators have turns, from the one after `p_cursor` on, each with its most urgent lanes. A lane can be claimed
--- while none of its jobs is leased or backs off. Leases that have lapsed are taken over here and nowhere else.
-CREATE FUNCTION fanvue_bot.claim(p_worker text, p_limit integer, p_cap integer, p_now bigint, p_lease bigint,
-    p_lease_now bigint, p_cursor uuid)
-RETURNS TABLE (seq bigint, id uuid, creator_id uuid, lane uuid, priority smallint, kind text, due_at bigint,
-    attempt integer, token bigint, leased_until bigint)
+-- Which lanes can be claimed, up to `p_limit`, in the order of their turns: those of creators from the one after
+-- `p_cursor` on, one each and then again, of each the most urgent first. Looks at what is due from `p_from` on.
+CREATE FUNCTION fanvue_bot.claimable(p_limit integer, p_now bigint, p_lease_now bigint, p_cursor uuid,
+    p_from bigint, OUT creators uuid[], OUT lanes uuid[])
 LANGUAGE plpgsql
 SET enable_seqscan = off
 SET enable_bitmapscan = off
@@ -80,13 +72,17 @@ SET enable_hashjoin = off
 SET enable_mergejoin = off
 SET jit = off
 AS $$
-#variable_conflict use_column
 DECLARE
     -- A look at one creator's jobs of one priority ends after so many; then its lanes are looked at one by one,
     -- so that a lane with very many jobs hides no other.
     c_look constant integer := 2000;
-    v_lease_now bigint;
-    v_creator uuid := coalesce(p_cursor, '00000000-0000-0000-0000-000000000000');
+    -- If fewer than this are due, only their creators need a look. Jobs in work do not count, but looking for
+    -- others ends after so many.
+    c_few constant integer := 500;
+    c_many constant integer := 5000;
+    c_first constant uuid := '00000000-0000-0000-0000-000000000000';
+    v_few boolean;
+    v_creator uuid := coalesce(p_cursor, c_first);
     v_priority integer := CASE WHEN p_cursor IS NULL THEN -1 ELSE 32767 END;
     v_upto uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
     v_again boolean := p_cursor IS NOT NULL;
@@ -100,45 +96,60 @@ DECLARE
     a_seqs bigint[] := '{}';
     v_deep uuid;
     v_start uuid;
-    v_rows tid[];
-    v_lapsed boolean;
-    v_locked bigint[];
-    v_token bigint;
 BEGIN
-    IF p_limit <= 0 THEN
-        RETURN;
+    -- Whose jobs are due, if they are few.
+    SELECT array_agg(t.creator_id), array_agg(t.priority), count(DISTINCT t.creator_id),
+        coalesce(sum(t.jobs), 0) < c_few
+    INTO v_creators, v_priorities, v_most, v_few
+    FROM (
+        SELECT d.creator_id, d.priority, count(*) AS jobs
+        FROM (
+            SELECT l.creator_id, l.priority FROM (
+                SELECT j.creator_id, j.priority, j.leased_until FROM fanvue_bot.jobs AS j
+                WHERE j.kind <> '' AND j.due_at >= p_from AND j.due_at <= p_now
+                ORDER BY j.due_at LIMIT c_many
+            ) AS l
+            WHERE l.leased_until <= p_lease_now LIMIT c_few
+        ) AS d
+        GROUP BY d.creator_id, d.priority
+    ) AS t;
+    IF v_few THEN
+        v_few := NOT EXISTS (
+            SELECT FROM fanvue_bot.jobs AS j
+            WHERE j.kind <> '' AND j.due_at >= p_from AND j.due_at <= p_now
+            ORDER BY j.due_at OFFSET c_many LIMIT 1);
     END IF;
-    PERFORM set_config('app.crossing', 'queue', true);
-    PERFORM pg_advisory_xact_lock(1182155380, 1);
-    v_lease_now := coalesce(p_lease_now, fanvue_bot.server_now());
 
     LOOP
-        -- The next pairs of creator and priority, by hops in the index: a step each, however many jobs they have.
-        WITH RECURSIVE turn AS (
-            (SELECT j.creator_id, j.priority FROM fanvue_bot.jobs AS j
-                WHERE (j.creator_id, j.priority) > (v_creator, v_priority)
-                ORDER BY j.creator_id, j.priority LIMIT 1)
-            UNION ALL
-            SELECT n.creator_id, n.priority FROM turn AS t
-            CROSS JOIN LATERAL (
-                SELECT j.creator_id, j.priority FROM fanvue_bot.jobs AS j
-                WHERE (j.creator_id, j.priority) > (t.creator_id, t.priority)
-                ORDER BY j.creator_id, j.priority LIMIT 1
-            ) AS n
-            WHERE t.creator_id <= v_upto
-        )
-        SELECT array_agg(t.creator_id), array_agg(t.priority), count(DISTINCT t.creator_id)
-        INTO v_creators, v_priorities, v_most
-        FROM (SELECT * FROM turn WHERE creator_id <= v_upto LIMIT greatest(p_limit, 16)) AS t;
+        EXIT WHEN v_few AND v_creators IS NULL;
+        IF NOT v_few THEN
+            -- The next pairs of creator and priority, by hops in the index: a step each, however many jobs they have.
+            WITH RECURSIVE turn AS (
+                (SELECT j.creator_id, j.priority FROM fanvue_bot.jobs AS j
+                    WHERE (j.creator_id, j.priority) > (v_creator, v_priority)
+                    ORDER BY j.creator_id, j.priority LIMIT 1)
+                UNION ALL
+                SELECT n.creator_id, n.priority FROM turn AS t
+                CROSS JOIN LATERAL (
+                    SELECT j.creator_id, j.priority FROM fanvue_bot.jobs AS j
+                    WHERE (j.creator_id, j.priority) > (t.creator_id, t.priority)
+                    ORDER BY j.creator_id, j.priority LIMIT 1
+                ) AS n
+                WHERE t.creator_id <= v_upto
+            )
+            SELECT array_agg(t.creator_id), array_agg(t.priority), count(DISTINCT t.creator_id)
+            INTO v_creators, v_priorities, v_most
+            FROM (SELECT * FROM turn WHERE creator_id <= v_upto LIMIT greatest(p_limit, 16)) AS t;
 
-        IF v_creators IS NULL THEN
-            EXIT WHEN NOT v_again;
-            -- Around to those before the cursor.
-            v_again := false;
-            v_upto := p_cursor;
-            v_creator := '00000000-0000-0000-0000-000000000000';
-            v_priority := -1;
-            CONTINUE;
+            IF v_creators IS NULL THEN
+                EXIT WHEN NOT v_again;
+                -- Around to those before the cursor.
+                v_again := false;
+                v_upto := p_cursor;
+                v_creator := c_first;
+                v_priority := -1;
+                CONTINUE;
+            END IF;
         END IF;
 
         v_each := ceil(p_limit::numeric / v_most)::integer;
@@ -152,8 +163,8 @@ BEGIN
                 SELECT p.creator_id, l.lane, p.priority, l.due_at, l.seq, row_number() OVER () AS number
                 FROM (
                     SELECT j.lane, j.due_at, j.seq FROM fanvue_bot.jobs AS j
-                    WHERE j.creator_id = p.creator_id AND j.priority = p.priority AND j.due_at <= p_now
-                        AND j.leased_until <= v_lease_now
+                    WHERE j.creator_id = p.creator_id AND j.priority = p.priority AND j.due_at >= p_from
+                        AND j.due_at <= p_now AND j.leased_until <= p_lease_now
                     ORDER BY j.due_at, j.seq LIMIT c_look
                 ) AS l
                 WHERE l.seq = (
@@ -162,7 +173,7 @@ BEGIN
                         ORDER BY f.due_at, f.seq LIMIT 1)
                     AND (SELECT b.seq FROM fanvue_bot.jobs AS b
                         WHERE b.creator_id = p.creator_id AND b.lane = l.lane
-                            AND (b.leased_until > v_lease_now OR b.backoff_until > p_now)
+                            AND (b.leased_until > p_lease_now OR b.backoff_until > p_now)
                         LIMIT 1) IS NULL
                 LIMIT v_each
             ) AS h;
@@ -176,14 +187,14 @@ BEGIN
         a_priorities := a_priorities || f_priorities;
         a_dues := a_dues || f_dues;
         a_seqs := a_seqs || f_seqs;
-        EXIT WHEN cardinality(a_seqs) >= p_limit;
+        EXIT WHEN v_few OR cardinality(a_seqs) >= p_limit;
 
         FOR v_deep IN
             SELECT DISTINCT p.creator_id FROM unnest(v_creators, v_priorities) AS p (creator_id, priority)
             WHERE EXISTS (
                 SELECT FROM fanvue_bot.jobs AS j
-                WHERE j.creator_id = p.creator_id AND j.priority = p.priority AND j.due_at <= p_now
-                    AND j.leased_until <= v_lease_now
+                WHERE j.creator_id = p.creator_id AND j.priority = p.priority AND j.due_at >= p_from
+                    AND j.due_at <= p_now AND j.leased_until <= p_lease_now
                 ORDER BY j.due_at, j.seq OFFSET c_look LIMIT 1)
         LOOP
             -- From anywhere and around, so that every lane is looked at sooner or later.
@@ -216,7 +227,7 @@ BEGIN
                 WHERE h.due_at <= p_now AND h.seq <> ALL (a_seqs)
                     AND (SELECT b.seq FROM fanvue_bot.jobs AS b
                         WHERE b.creator_id = v_deep AND b.lane = o.lane
-                            AND (b.leased_until > v_lease_now OR b.backoff_until > p_now)
+                            AND (b.leased_until > p_lease_now OR b.backoff_until > p_now)
                         LIMIT 1) IS NULL
                 LIMIT p_limit
             ) AS d;
@@ -232,7 +243,7 @@ BEGIN
     END LOOP;
 
     -- One lane of each creator in turn, the most urgent of each first.
-    SELECT array_agg(q.creator_id), array_agg(q.lane) INTO a_creators, a_lanes
+    SELECT array_agg(q.creator_id), array_agg(q.lane) INTO creators, lanes
     FROM (
         SELECT a.creator_id, a.lane,
             row_number() OVER (PARTITION BY a.creator_id ORDER BY a.priority, a.due_at, a.seq) AS turn
@@ -240,13 +251,76 @@ BEGIN
             AS a (creator_id, lane, priority, due_at, seq)
         ORDER BY turn, a.creator_id <= p_cursor, a.creator_id LIMIT p_limit
     ) AS q;
-    IF a_lanes IS NULL THEN
+END
+$$;
+
+-- Claims up to `p_limit` lanes with their due jobs, at most `p_cap` of a lane, for `p_lease` microseconds from
+-- `p_lease_now`, or from now by this server's clock if that is null. One row for each job.
+--
+-- Claims take turns: of the lanes that one has taken, the next sees the leases. "The first row of its lane, and
+-- locked" would not be exclusive, since rows become visible in another order than that of their numbers.
+--
+-- A lane can be claimed while none of its jobs is leased or backs off. Leases that have lapsed are taken over here
+-- and nowhere else.
+--
+-- Ended jobs leave dead rows in the indexes, where due times are low, for as long as somebody's snapshot may see
+-- them. Looking from `p_from` on spares walking over them. If that finds nothing, or it is null, everything is looked
+-- at, and one more row, without a job, tells the next time after `p_now` at which a job comes due as `due_at`, and
+-- when the first of all jobs was or is due as `leased_until`.
+CREATE FUNCTION fanvue_bot.claim(p_worker text, p_limit integer, p_cap integer, p_now bigint, p_lease bigint,
+    p_lease_now bigint, p_cursor uuid, p_from bigint)
+RETURNS TABLE (seq bigint, id uuid, creator_id uuid, lane uuid, priority smallint, kind text, due_at bigint,
+    attempt integer, token bigint, leased_until bigint)
+LANGUAGE plpgsql
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    v_from bigint := p_from;
+    v_first bigint;
+    v_lease_now bigint;
+    v_creators uuid[];
+    v_lanes uuid[];
+    v_rows tid[];
+    v_lapsed boolean;
+    v_locked bigint[];
+    v_token bigint;
+BEGIN
+    IF p_limit <= 0 THEN
+        RETURN;
+    END IF;
+    PERFORM set_config('app.crossing', 'queue', true);
+    PERFORM pg_advisory_xact_lock(1182155380, 1);
+    v_lease_now := coalesce(p_lease_now, fanvue_bot.server_now());
+
+    LOOP
+        IF v_from IS NULL THEN
+            -- Walks over the dead rows once; nothing after it does.
+            SELECT j.due_at INTO v_first FROM fanvue_bot.jobs AS j
+            WHERE j.kind <> '' ORDER BY j.due_at LIMIT 1;
+        END IF;
+        SELECT c.creators, c.lanes INTO v_creators, v_lanes
+        FROM fanvue_bot.claimable(p_limit, p_now, v_lease_now, p_cursor, coalesce(v_from, v_first)) AS c;
+        EXIT WHEN v_lanes IS NOT NULL OR v_from IS NULL;
+        v_from := NULL;
+    END LOOP;
+    IF v_from IS NULL THEN
+        leased_until := v_first;
+        SELECT j.due_at INTO due_at FROM fanvue_bot.jobs AS j
+        WHERE j.kind <> '' AND j.due_at > p_now ORDER BY j.due_at LIMIT 1;
+        RETURN NEXT;
+    END IF;
+    IF v_lanes IS NULL THEN
         RETURN;
     END IF;
 
     LOOP
         SELECT array_agg(t.place), coalesce(bool_or(t.token <> 0), false) INTO v_rows, v_lapsed
-        FROM unnest(a_creators, a_lanes) AS p (creator_id, lane)
+        FROM unnest(v_creators, v_lanes) AS p (creator_id, lane)
         CROSS JOIN LATERAL (
             SELECT j.ctid AS place, j.token FROM fanvue_bot.jobs AS j
             WHERE j.creator_id = p.creator_id AND j.lane = p.lane AND j.due_at <= p_now
@@ -258,14 +332,14 @@ BEGIN
         -- ours if it is still as it was, and a lane of which something is in other hands is left alone.
         SELECT array_agg(l.seq) INTO v_locked
         FROM (
-            SELECT j.seq FROM unnest(a_creators, a_lanes) AS p (creator_id, lane)
+            SELECT j.seq FROM unnest(v_creators, v_lanes) AS p (creator_id, lane)
             JOIN fanvue_bot.jobs AS j ON j.creator_id = p.creator_id AND j.lane = p.lane
             WHERE j.token <> 0
             FOR UPDATE OF j SKIP LOCKED
         ) AS l;
         v_locked := coalesce(v_locked, '{}');
-        SELECT array_agg(p.creator_id), array_agg(p.lane) INTO a_creators, a_lanes
-        FROM unnest(a_creators, a_lanes) AS p (creator_id, lane)
+        SELECT array_agg(p.creator_id), array_agg(p.lane) INTO v_creators, v_lanes
+        FROM unnest(v_creators, v_lanes) AS p (creator_id, lane)
         WHERE (SELECT b.seq FROM fanvue_bot.jobs AS b
             WHERE b.creator_id = p.creator_id AND b.lane = p.lane
                 AND (b.leased_until > v_lease_now OR b.backoff_until > p_now
@@ -280,40 +354,6 @@ BEGIN
         backoff_until = NULL
     WHERE j.ctid = ANY (v_rows)
     RETURNING j.seq, j.id, j.creator_id, j.lane, j.priority, j.kind, j.due_at, j.attempt, j.token, j.leased_until;
-END
-$$;
-
--- The next time after `p_now` at which a job comes due, of as many creators as are quick to look at.
-CREATE FUNCTION fanvue_bot.next_due(p_now bigint) RETURNS bigint
-LANGUAGE plpgsql
-SET enable_seqscan = off
-SET enable_bitmapscan = off
-SET enable_hashjoin = off
-SET enable_mergejoin = off
-SET jit = off
-AS $$
-DECLARE
-    v_due bigint;
-BEGIN
-    PERFORM set_config('app.crossing', 'queue', true);
-    WITH RECURSIVE turn AS (
-        (SELECT j.creator_id, j.priority FROM fanvue_bot.jobs AS j ORDER BY j.creator_id, j.priority LIMIT 1)
-        UNION ALL
-        SELECT n.creator_id, n.priority FROM turn AS t
-        CROSS JOIN LATERAL (
-            SELECT j.creator_id, j.priority FROM fanvue_bot.jobs AS j
-            WHERE (j.creator_id, j.priority) > (t.creator_id, t.priority)
-            ORDER BY j.creator_id, j.priority LIMIT 1
-        ) AS n
-    )
-    SELECT min(d.due_at) INTO v_due
-    FROM (SELECT * FROM turn LIMIT 1000) AS t
-    CROSS JOIN LATERAL (
-        SELECT j.due_at FROM fanvue_bot.jobs AS j
-        WHERE j.creator_id = t.creator_id AND j.priority = t.priority AND j.due_at > p_now
-        ORDER BY j.due_at LIMIT 1
-    ) AS d;
-    RETURN v_due;
 END
 $$;
 
@@ -373,6 +413,8 @@ $$;
 CREATE FUNCTION fanvue_bot.reschedule(p_seq bigint, p_token bigint, p_due bigint, p_cause text)
 RETURNS boolean
 LANGUAGE plpgsql
+SET enable_seqscan = off
+SET enable_bitmapscan = off
 AS $$
 BEGIN
     PERFORM set_config('app.crossing', 'queue', true);
@@ -388,6 +430,8 @@ CREATE FUNCTION fanvue_bot.dead_letter(p_seq bigint, p_token bigint, p_now bigin
     p_cause text)
 RETURNS boolean
 LANGUAGE plpgsql
+SET enable_seqscan = off
+SET enable_bitmapscan = off
 AS $$
 BEGIN
     PERFORM set_config('app.crossing', 'queue', true);
@@ -407,22 +451,25 @@ BEGIN
 END
 $$;
 
--- Forgets up to `p_limit` keys whose time is over.
-CREATE FUNCTION fanvue_bot.purge_keys(p_now bigint, p_limit integer) RETURNS bigint
+-- Forgets up to `p_limit` keys whose time is over, and tells how many these were. Tells for how many microseconds
+-- the oldest snapshot has been held by another session on this database, of those that this role may see.
+CREATE FUNCTION fanvue_bot.upkeep(p_now bigint, p_limit integer, OUT forgotten bigint, OUT snapshot bigint)
 LANGUAGE plpgsql
 SET enable_seqscan = off
 SET enable_bitmapscan = off
 SET jit = off
 AS $$
-DECLARE
-    v_gone bigint;
 BEGIN
     PERFORM set_config('app.crossing', 'queue', true);
     DELETE FROM fanvue_bot.job_keys AS k
     WHERE k.ctid = ANY (ARRAY(
         SELECT e.ctid FROM fanvue_bot.job_keys AS e
-        WHERE e.expires_at <= p_now ORDER BY e.expires_at LIMIT p_limit FOR UPDATE SKIP LOCKED));
-    GET DIAGNOSTICS v_gone = ROW_COUNT;
-    RETURN v_gone;
+        WHERE e.expires_at <= p_now AND e.expires_at <> 9223372036854775807
+        ORDER BY e.expires_at LIMIT p_limit FOR UPDATE SKIP LOCKED));
+    GET DIAGNOSTICS forgotten = ROW_COUNT;
+    SELECT (extract(epoch FROM clock_timestamp() - min(a.xact_start)) * 1000000)::bigint INTO snapshot
+    FROM pg_stat_activity AS a
+    WHERE a.datname = current_database() AND a.backend_xmin IS NOT NULL AND a.pid <> pg_backend_pid()
+        AND a.backend_type <> 'autovacuum worker';
 END
 $$;

@@ -40,13 +40,14 @@ $$;
 CREATE FUNCTION fanvue_bot.secret(p_creator uuid, p_kind text)
 RETURNS TABLE (revision bigint, sealed bytea)
 LANGUAGE plpgsql
+SET enable_seqscan = off
 AS $$
 #variable_conflict use_column
 BEGIN
     PERFORM fanvue_bot.reach_secrets(p_creator);
     RETURN QUERY
     SELECT s.revision, s.sealed FROM fanvue_bot.secrets AS s
-    WHERE s.creator_id IS NOT DISTINCT FROM p_creator AND s.kind = p_kind;
+    WHERE (s.creator_id = p_creator OR (p_creator IS NULL AND s.creator_id IS NULL)) AND s.kind = p_kind;
 END
 $$;
 
@@ -54,6 +55,7 @@ $$;
 CREATE FUNCTION fanvue_bot.put_secret(p_creator uuid, p_kind text, p_sealed bytea, p_expected bigint)
 RETURNS bigint
 LANGUAGE plpgsql
+SET enable_seqscan = off
 AS $$
 DECLARE
     v_revision bigint := nextval('fanvue_bot.fences');
@@ -65,7 +67,8 @@ BEGIN
         ON CONFLICT DO NOTHING;
     ELSE
         UPDATE fanvue_bot.secrets AS s SET revision = v_revision, sealed = p_sealed
-        WHERE s.creator_id IS NOT DISTINCT FROM p_creator AND s.kind = p_kind AND s.revision = p_expected;
+        WHERE (s.creator_id = p_creator OR (p_creator IS NULL AND s.creator_id IS NULL))
+            AND s.kind = p_kind AND s.revision = p_expected;
     END IF;
     RETURN CASE WHEN FOUND THEN v_revision END;
 END
@@ -73,11 +76,13 @@ $$;
 
 CREATE FUNCTION fanvue_bot.delete_secret(p_creator uuid, p_kind text, p_expected bigint) RETURNS boolean
 LANGUAGE plpgsql
+SET enable_seqscan = off
 AS $$
 BEGIN
     PERFORM fanvue_bot.reach_secrets(p_creator);
     DELETE FROM fanvue_bot.secrets AS s
-    WHERE s.creator_id IS NOT DISTINCT FROM p_creator AND s.kind = p_kind AND s.revision = p_expected;
+    WHERE (s.creator_id = p_creator OR (p_creator IS NULL AND s.creator_id IS NULL))
+        AND s.kind = p_kind AND s.revision = p_expected;
     RETURN FOUND;
 END
 $$;

@@ -4,6 +4,8 @@
 -- where none means that there must be none. An account that another creator has violates `creators_account`.
 CREATE FUNCTION fanvue_bot.commit_creator(p_creator uuid, p_change json, OUT verdict text, OUT revision bigint)
 LANGUAGE plpgsql
+SET enable_seqscan = off
+SET enable_bitmapscan = off
 AS $$
 DECLARE
     v_expected bigint := (p_change ->> 'expected')::bigint;
@@ -178,6 +180,8 @@ $$;
 CREATE FUNCTION fanvue_bot.creator(p_creator uuid)
 RETURNS TABLE (creator_id uuid, account_id uuid, revision bigint, profile text)
 LANGUAGE plpgsql
+SET enable_seqscan = off
+SET enable_bitmapscan = off
 AS $$
 #variable_conflict use_column
 BEGIN
@@ -192,6 +196,8 @@ $$;
 CREATE FUNCTION fanvue_bot.creator_by_account(p_account uuid)
 RETURNS TABLE (creator_id uuid, account_id uuid, revision bigint, profile text)
 LANGUAGE plpgsql
+SET enable_seqscan = off
+SET enable_bitmapscan = off
 AS $$
 #variable_conflict use_column
 BEGIN
@@ -205,6 +211,8 @@ $$;
 CREATE FUNCTION fanvue_bot.conversation(p_creator uuid, p_fan uuid)
 RETURNS TABLE (revision bigint, state text)
 LANGUAGE plpgsql
+SET enable_seqscan = off
+SET enable_bitmapscan = off
 AS $$
 #variable_conflict use_column
 BEGIN
@@ -218,6 +226,8 @@ $$;
 CREATE FUNCTION fanvue_bot.fan(p_creator uuid, p_fan uuid)
 RETURNS TABLE (handle text, display_name text, nickname text)
 LANGUAGE plpgsql
+SET enable_seqscan = off
+SET enable_bitmapscan = off
 AS $$
 #variable_conflict use_column
 BEGIN
@@ -230,6 +240,8 @@ $$;
 
 CREATE FUNCTION fanvue_bot.message(p_creator uuid, p_fan uuid, p_id uuid) RETURNS SETOF fanvue_bot.messages
 LANGUAGE plpgsql
+SET enable_seqscan = off
+SET enable_bitmapscan = off
 AS $$
 BEGIN
     PERFORM set_config('app.creator', p_creator::text, true);

@@ -32,6 +32,8 @@ CREATE POLICY crossing_creators ON fanvue_bot.creators FOR SELECT
 
 CREATE FUNCTION fanvue_bot.creators_after(p_after uuid, p_limit bigint) RETURNS TABLE (creator_id uuid)
 LANGUAGE plpgsql
+SET enable_seqscan = off
+SET enable_bitmapscan = off
 AS $$
 #variable_conflict use_column
 BEGIN

@@ -12,8 +12,9 @@ use sqlx::Row as _;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::server::{Fresh, empty, fresh, run};
+use super::server::{Fresh, fresh, run};
 use crate::given::{at, conversation_id, job};
+use crate::logging::log;
 
 /// Longer than anything here takes, and shorter than a wait that nobody ends.
 const SOON: Duration = Duration::from_secs(30);
@@ -359,66 +360,67 @@ async fn a_name_is_free_after_its_time_and_is_forgotten() {
 }
 
 #[tokio::test]
-async fn no_operation_of_the_queue_reads_a_whole_table() {
-    let Some(database) = empty("plans").await else {
+async fn whoever_holds_an_old_snapshot_is_warned_of_once() {
+    let Some(database) = fresh().await else {
+        return;
+    };
+    let queue = process(&database, |builder| builder.old_snapshot(Duration::ZERO)).await;
+    let (log, _guard) = log();
+    let mut holder = database.connect().await;
+    let hold = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM fanvue_bot.jobs";
+    run(&mut holder, hold.to_owned()).await;
+    for seconds in [0, 10, 20] {
+        assert_eq!(
+            queue.claim(&worker(), 1, at(seconds), LONG).await.unwrap(),
+            []
+        );
+    }
+    let text = log.text();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.contains("holds an old snapshot"), "{text}");
+}
+
+#[tokio::test]
+async fn a_job_that_another_process_adds_late_is_found_all_the_same() {
+    let Some(database) = fresh().await else {
         return;
     };
     let queue = process(&database, |builder| builder).await;
-    let mut admin = database.connect_as_admin().await;
-    // Statistics of an empty table are the worst to plan by, and stay if nothing replaces them.
-    let stale =
-        "ALTER TABLE fanvue_bot.jobs SET (autovacuum_enabled = off); ANALYZE fanvue_bot.jobs";
-    run(&mut admin, stale.to_owned()).await;
-    for some in 0..10 {
-        let jobs: Vec<NewJob> = (0..2_000)
-            .map(|number| {
-                job(
-                    conversation_id(1 + number % 20, number),
-                    &format!("{some} {number}"),
-                    some,
-                )
-            })
-            .collect();
-        queue.enqueue(&jobs).await.unwrap();
-    }
-    for _ in 0..20 {
-        let lanes = queue.claim(&worker(), 20, at(5), LONG).await.unwrap();
-        let mut claims: Vec<_> = lanes
-            .into_iter()
-            .flat_map(|lane| lane.jobs)
-            .map(|job| job.claim)
-            .collect();
-        let now = SystemClock.now();
-        let claims_left = queue.extend(&claims, now, LONG).await.unwrap();
-        assert_eq!(claims_left.len(), claims.len());
-        let note = fanvue_bot_core::queue::FailureNote::new("tired");
-        queue
-            .reschedule(claims.pop().unwrap(), at(60), &note)
-            .await
-            .unwrap();
-        queue
-            .dead_letter(claims.pop().unwrap(), now, &note)
-            .await
-            .unwrap();
-        queue.complete(claims, now).await.unwrap();
-    }
-    assert_eq!(queue.claim(&worker(), 10, at(-1), LONG).await.unwrap(), []);
-    timeout(SOON, queue.ready()).await.unwrap().unwrap();
-    // What a connection has counted is known once it is closed.
-    queue.close().await;
-    let whole = loop {
-        let row = sqlx::query(
-            "SELECT seq_scan, n_tup_del FROM pg_stat_user_tables \
-             WHERE schemaname = 'fanvue_bot' AND relname = 'jobs'",
-        )
-        .fetch_one(&mut admin)
+    let other = process(&database, |builder| builder).await;
+    // From here on the first process looks for what was due a moment ago or is due later.
+    assert_eq!(queue.claim(&worker(), 1, at(100), LONG).await.unwrap(), []);
+    other
+        .enqueue(&[job(conversation_id(1, 1), "k", 0)])
         .await
         .unwrap();
-        let (whole, deleted): (i64, i64) = (row.get(0), row.get(1));
-        if deleted > 0 {
-            break whole;
-        }
+    let lanes = queue.claim(&worker(), 1, at(100), LONG).await.unwrap();
+    assert_eq!(lanes.len(), 1);
+}
+
+#[tokio::test]
+async fn a_creator_whose_jobs_all_come_later_keeps_nobody_waiting() {
+    let Some(database) = fresh().await else {
+        return;
     };
-    // Making the indexes read the table too, once each; every operation was made twenty times.
-    assert!(whole < 15, "{whole} whole reads");
+    let queue = process(&database, |builder| builder).await;
+    let later: Vec<NewJob> = (0..2_000)
+        .map(|number| job(conversation_id(1 + number, 1), "later", 1_000))
+        .collect();
+    queue.enqueue(&later).await.unwrap();
+    let now: Vec<NewJob> = (0..600)
+        .map(|number| job(conversation_id(1 + 3 * number, 2), "now", 0))
+        .collect();
+    // Few, then more than what counts as few.
+    for some in [&now[..100], &now[100..]] {
+        queue.enqueue(some).await.unwrap();
+        let mut found = 0;
+        loop {
+            let lanes = queue.claim(&worker(), 64, at(10), LONG).await.unwrap();
+            if lanes.is_empty() {
+                break;
+            }
+            found += lanes.len();
+        }
+        assert_eq!(found, some.len());
+    }
 }

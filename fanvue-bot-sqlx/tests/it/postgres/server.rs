@@ -75,6 +75,10 @@ impl Fresh {
         Self { name, after }
     }
 
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Where the tests' role finds it.
     pub(crate) fn address(&self) -> String {
         self.address_as(ROLE)

@@ -1,0 +1,460 @@
+//! How the server finds the rows that operations need, as the tables grow.
+//!
+//! `PLAN_ROWS=1000000` adds a size to the two that are always looked at.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use fanvue_bot_core::backend::CommitAndEnqueue as _;
+use fanvue_bot_core::creator::Creator;
+use fanvue_bot_core::decision::{Decision, Outcome};
+use fanvue_bot_core::fan::FanProfile;
+use fanvue_bot_core::id::{AccountId, ConversationId};
+use fanvue_bot_core::message::Content;
+use fanvue_bot_core::page::PageRequest;
+use fanvue_bot_core::persona::Persona;
+use fanvue_bot_core::queue::{FailureNote, JobQueue as _, WorkerId};
+use fanvue_bot_core::secret::{Keyring, MasterKey, Secret, SecretId, SecretKind, SecretVault as _};
+use fanvue_bot_core::store::{ContentUpdate, HolderId, LeaseName, RegisterName, Store as _};
+use fanvue_bot_core::time::Timestamp;
+use fanvue_bot_sqlx::{PostgresBackend, PostgresVault, QueueSettings};
+use sqlx::Row as _;
+use sqlx::postgres::PgConnection;
+
+use super::explained::{Access, Explained, explain, listen};
+use super::server::{empty, run};
+use crate::given::{at, change, conversation_id, job, message, message_id};
+
+const LEASE: Duration = Duration::from_secs(600);
+
+/// The creator of whom everything is read; beside it there are others.
+const CREATOR: u128 = 1;
+const CREATORS: u64 = 100;
+
+/// The tables that grow.
+const GROWING: [&str; 8] = [
+    "conversations",
+    "creators",
+    "dead_letters",
+    "fans",
+    "job_keys",
+    "jobs",
+    "messages",
+    "secrets",
+];
+
+/// The planner prefers a plan of its own to one for each call after so many calls on a connection.
+const CALLS: u128 = 6;
+
+/// What a statement may cost beside twice of what it costs when the tables are small: an index of a million rows is
+/// deeper by a level or two for each row that is looked up.
+const FEW_PAGES: u64 = 20;
+
+/// The change of the master key reads all secrets, and nothing else does.
+const ALL_SECRETS: &str = "ORDER BY s.creator_id IS NOT NULL";
+
+#[tokio::test]
+async fn no_statement_costs_more_as_the_tables_grow() {
+    let Some(database) = empty("plans").await else {
+        return;
+    };
+    explain(&database).await;
+    let (plans, _guard) = listen();
+    // One connection, which has plans from when the tables were small.
+    let backend = PostgresBackend::builder(database.address())
+        .max_connections(1)
+        .queue(impatient())
+        .open()
+        .await
+        .unwrap();
+    let mut admin = database.connect_as_admin().await;
+    // Statistics of empty tables are the worst to plan by. They stay until they are taken anew here.
+    for table in GROWING {
+        run(
+            &mut admin,
+            format!("ALTER TABLE fanvue_bot.{table} SET (autovacuum_enabled = off); ANALYZE fanvue_bot.{table}"),
+        )
+        .await;
+    }
+
+    let mut sizes = vec![1_000, 100_000];
+    sizes.extend(
+        std::env::var("PLAN_ROWS")
+            .ok()
+            .map(|rows| rows.parse::<u64>().unwrap()),
+    );
+    let mut seen: Vec<(String, BTreeMap<String, Cost>)> = Vec::new();
+    let (mut filled, mut number) = (0, 0);
+    for size in sizes {
+        fill(&mut admin, filled, size).await;
+        filled = size;
+        for statistics in ["of before", "of now"] {
+            if statistics == "of now" {
+                run(&mut admin, "ANALYZE".to_owned()).await;
+            }
+            for call in 0..=CALLS {
+                number += 1;
+                everything(&backend, number).await;
+                // The first reads the catalogue too.
+                if call == 0 {
+                    plans.take();
+                }
+            }
+            let when = format!("{size} rows, statistics {statistics}");
+            seen.push((when, costs(plans.take())));
+        }
+    }
+    backend.close().await;
+
+    print(&seen);
+    let (_, first) = &seen[1];
+    covers_every_function(&mut admin, first).await;
+    let mut faults = Vec::new();
+    for (when, costs) in &seen {
+        for (text, cost) in costs {
+            let most = 2 * first.get(text).map_or(0, |cost| cost.pages) + FEW_PAGES;
+            if cost.reads_whole_table() && !text.contains(ALL_SECRETS) {
+                faults.push(format!(
+                    "{when}: reads a whole table: {:?}: {text}",
+                    cost.accesses
+                ));
+            }
+            if cost.pages > most {
+                faults.push(format!(
+                    "{when}: {} pages instead of {most}: {text}",
+                    cost.pages
+                ));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[tokio::test]
+async fn dead_rows_cost_a_claim_nothing_while_a_snapshot_holds_them() {
+    let Some(database) = empty("dead").await else {
+        return;
+    };
+    explain(&database).await;
+    let (plans, _guard) = listen();
+    let backend = PostgresBackend::builder(database.address())
+        .max_connections(1)
+        .open()
+        .await
+        .unwrap();
+    let mut admin = database.connect_as_admin().await;
+    let mut holder = database.connect_as_admin().await;
+    run(
+        &mut holder,
+        "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM fanvue_bot.jobs".to_owned(),
+    )
+    .await;
+    fill(&mut admin, 0, 20_000).await;
+    run(&mut admin, "DELETE FROM fanvue_bot.jobs".to_owned()).await;
+
+    let worker = WorkerId::new("worker");
+    assert_eq!(backend.claim(&worker, 5, at(0), LEASE).await.unwrap(), []);
+    // A connection reads the catalogue when it claims first.
+    for number in 0..3 {
+        let id = conversation_id(CREATOR, number);
+        backend
+            .enqueue(&[job(id, &format!("lives {number}"), 0)])
+            .await
+            .unwrap();
+        plans.take();
+        let lanes = backend.claim(&worker, 5, at(0), LEASE).await.unwrap();
+        assert_eq!(lanes.len(), 1);
+    }
+    let told = plans.take();
+    let calls = told.iter().filter(|plan| plan.is_call());
+    let pages: u64 = calls.map(Explained::pages).sum();
+    assert!(pages < 200, "{pages} pages for one job");
+}
+
+#[tokio::test]
+async fn who_finds_nothing_and_waits_asks_the_server_once_each_time() {
+    let Some(database) = empty("idle").await else {
+        return;
+    };
+    explain(&database).await;
+    let (plans, _guard) = listen();
+    let backend = PostgresBackend::builder(database.address())
+        .queue(impatient())
+        .open()
+        .await
+        .unwrap();
+    let worker = WorkerId::new("worker");
+    let mut later = job(conversation_id(CREATOR, 1), "later", 0);
+    later.due = at(1_000);
+    backend.enqueue(&[later]).await.unwrap();
+    plans.take();
+    for _ in 0..10 {
+        assert_eq!(backend.claim(&worker, 5, at(0), LEASE).await.unwrap(), []);
+        backend.ready().await.unwrap();
+    }
+    let calls: Vec<String> = plans
+        .take()
+        .into_iter()
+        .filter(|plan| plan.is_call() && !plan.text.contains("pg_notify"))
+        .map(|plan| plan.text)
+        .collect();
+    let claims = calls
+        .iter()
+        .filter(|text| text.contains("fanvue_bot.claim("))
+        .count();
+    assert_eq!(claims, 10, "{calls:#?}");
+    // Upkeep is due every ten seconds of the callers' time.
+    assert_eq!(calls.len(), 11, "{calls:#?}");
+}
+
+/// Polls at once, so that a wait ends.
+fn impatient() -> QueueSettings {
+    let mut settings = QueueSettings::default();
+    settings.poll_interval = Duration::from_millis(1);
+    settings
+}
+
+/// Prints how many pages each statement looked at, at each size, and how it finds its rows.
+fn print(seen: &[(String, BTreeMap<String, Cost>)]) {
+    let (_, last) = &seen[seen.len() - 1];
+    for (text, cost) in last {
+        let pages: Vec<_> = seen
+            .iter()
+            .map(|(_, costs)| costs.get(text).map_or(0, |cost| cost.pages))
+            .collect();
+        let how: Vec<_> = cost.accesses.iter().map(|access| &access.how).collect();
+        let text: String = text.chars().take(100).collect();
+        eprintln!("{pages:?} pages: {text}: {how:?}");
+    }
+}
+
+/// What a statement cost at most, and all ways that it took.
+#[derive(Debug, Default)]
+struct Cost {
+    pages: u64,
+    accesses: BTreeSet<Access>,
+}
+
+impl Cost {
+    fn reads_whole_table(&self) -> bool {
+        let growing = |access: &Access| GROWING.contains(&access.table.as_str());
+        self.accesses
+            .iter()
+            .any(|access| growing(access) && access.how == "Seq Scan")
+    }
+}
+
+fn costs(plans: Vec<Explained>) -> BTreeMap<String, Cost> {
+    let mut costs: BTreeMap<String, Cost> = BTreeMap::new();
+    for plan in plans {
+        let cost = costs.entry(plan.text.clone()).or_default();
+        cost.pages = cost.pages.max(plan.pages());
+        cost.accesses.extend(plan.accesses());
+    }
+    costs
+}
+
+/// Fails if the schema has a function that [`everything`] does not call.
+async fn covers_every_function(admin: &mut PgConnection, seen: &BTreeMap<String, Cost>) {
+    let rows = sqlx::query(
+        "SELECT DISTINCT proname::text FROM pg_proc WHERE pronamespace = 'fanvue_bot'::regnamespace",
+    )
+    .fetch_all(admin)
+    .await
+    .unwrap();
+    for row in rows {
+        let call = format!("fanvue_bot.{}(", row.get::<String, _>(0));
+        assert!(
+            seen.keys().any(|text| text.contains(&call)),
+            "nothing here calls {call}..): add what does to `everything`"
+        );
+    }
+}
+
+/// Adds jobs, messages and keys of ended jobs until there are so many of each; of everything else fewer.
+async fn fill(admin: &mut PgConnection, from: u64, to: u64) {
+    let creator = format!("lpad(to_hex(n % {CREATORS} + 1), 32, '0')::uuid");
+    let fan = "lpad(to_hex(n / 10 + 1000000), 32, '0')::uuid";
+    let id = "gen_random_uuid()";
+    let kind = serde_json::to_string(&job(conversation_id(1, 1), "", 0).kind).unwrap();
+    let (due, range) = (
+        at(-5_000).as_micros(),
+        format!("generate_series({from}, {to} - 1) AS n"),
+    );
+    let late = at(1_000_000_000).as_micros();
+    for statement in [
+        format!(
+            "INSERT INTO fanvue_bot.creators (creator_id, revision, profile) \
+             SELECT gen_random_uuid(), 1, '' FROM {range} WHERE n % 10 = 0"
+        ),
+        format!(
+            "INSERT INTO fanvue_bot.secrets (creator_id, kind, revision, sealed) \
+             SELECT gen_random_uuid(), 'token_set', 1, '\\x00' FROM {range} WHERE n % 100 = 0"
+        ),
+        format!(
+            "INSERT INTO fanvue_bot.conversations (creator_id, fan_id, revision, wake_at, state) \
+             SELECT DISTINCT ON (1, 2) {creator}, {fan}, 1, {due} + n, '{{}}' FROM {range}"
+        ),
+        format!(
+            "INSERT INTO fanvue_bot.fans (creator_id, fan_id, handle) \
+             SELECT DISTINCT {creator}, {fan}, 'fan' FROM {range}"
+        ),
+        format!(
+            "INSERT INTO fanvue_bot.messages \
+                (creator_id, fan_id, id, sent_at, stored_at, author, kind, text, has_media, fetched) \
+             SELECT {creator}, {fan}, {id}, {due} + n, {due} + n, 'fan', 'SINGLE_RECIPIENT', 'hello', false, true \
+             FROM {range}"
+        ),
+        format!(
+            "INSERT INTO fanvue_bot.job_keys (creator_id, idempotency_key, expires_at) \
+             SELECT {creator}, 'ended ' || n, {late} + n FROM {range}"
+        ),
+        format!(
+            "INSERT INTO fanvue_bot.jobs \
+                (seq, creator_id, lane, id, due_at, priority, idempotency_key, kind) \
+             SELECT s.seq, {creator}, {fan}, \
+                ('000000000001' || '7000' || to_hex(s.seq | (-9223372036854775808)))::uuid, {due} + n, n % 3, \
+                'waiting ' || n, '{kind}' \
+             FROM {range}, LATERAL (SELECT nextval('fanvue_bot.jobs_seq') + n * 0 AS seq) AS s"
+        ),
+    ] {
+        run(admin, statement).await;
+    }
+}
+
+/// Does everything that the back end can do, on a conversation of its own.
+async fn everything(backend: &PostgresBackend, number: u128) {
+    store(backend, conversation_id(CREATOR, number)).await;
+    vault(backend, number).await;
+    queue(backend, number).await;
+}
+
+async fn store(backend: &PostgresBackend, id: ConversationId) {
+    let account = AccountId::from_uuid(id.fan.as_uuid());
+    let creator = Creator::new(id.creator, Persona::named("Mia")).account(account);
+    let known = backend.creator(id.creator).await.unwrap();
+    let expected = known.map(|known| known.revision);
+    backend.commit(&creator.into(), expected).await.unwrap();
+    assert!(backend.creator_by_account(account).await.unwrap().is_some());
+
+    // As an accepted webhook, twice.
+    let number = 10 * id.fan.as_uuid().as_u128();
+    let mut revision = None;
+    for number in [number, number + 1] {
+        let mut change = change(id);
+        change.messages.push(message(id, number, 0));
+        change.fan = Some(FanProfile::new(id.fan));
+        let follows = job(id, &format!("follows {number}"), 0);
+        let made = backend
+            .commit_and_enqueue(&change.into(), revision, &[follows])
+            .await;
+        revision = Some(made.unwrap());
+    }
+    // As a worker's turn.
+    let mut change = change(id);
+    change.contents.push(ContentUpdate {
+        message: message_id(number),
+        content: Content::text("hello again"),
+        tokens: None,
+    });
+    let decision = Decision::new(Outcome::OptedOut, at(0));
+    change.decisions.push((message_id(number), decision));
+    change.deletions.push((message_id(number + 1), at(1)));
+    backend.commit(&change.into(), revision).await.unwrap();
+
+    assert!(backend.conversation(id).await.unwrap().is_some());
+    assert!(backend.fan(id).await.unwrap().is_some());
+    assert!(
+        backend
+            .message(id, message_id(number))
+            .await
+            .unwrap()
+            .is_some()
+    );
+    let first = backend.messages(id, &PageRequest::first(1)).await.unwrap();
+    let next = PageRequest::after(1, first.next.unwrap());
+    assert_eq!(backend.messages(id, &next).await.unwrap().items.len(), 1);
+    for of in [None, Some(id.creator)] {
+        let first = backend
+            .due(of, at(0), &PageRequest::first(5))
+            .await
+            .unwrap();
+        let next = PageRequest::after(5, first.next.unwrap());
+        assert_eq!(backend.due(of, at(0), &next).await.unwrap().items.len(), 5);
+    }
+
+    for after in [None, Some(id.creator)] {
+        assert_eq!(backend.creator_ids(after, 5).await.unwrap().len(), 5);
+    }
+
+    let register = RegisterName::new("level");
+    let known = backend.register(&register).await.unwrap();
+    let expected = known.map(|known| known.revision);
+    backend
+        .set_register(&register, "1", expected)
+        .await
+        .unwrap();
+
+    let (name, holder) = (LeaseName::new("sweep"), HolderId::new("holder"));
+    let lease = backend
+        .acquire_lease(&name, &holder, at(0), LEASE)
+        .await
+        .unwrap();
+    backend.release_lease(lease.unwrap()).await.unwrap();
+}
+
+async fn vault(backend: &PostgresBackend, number: u128) {
+    let key = MasterKey::from_bytes(b"0123456789abcdef0123456789abcdef").unwrap();
+    let vault = PostgresVault::new(backend.clone(), Keyring::new(key));
+    let creator = conversation_id(number, 1).creator;
+    for id in [
+        SecretId::of_creator(creator, SecretKind::TokenSet),
+        SecretId::of_deployment(SecretKind::ClientSecret),
+    ] {
+        let first = vault.put(&id, &Secret::new("one"), None).await.unwrap();
+        let second = vault
+            .put(&id, &Secret::new("two"), Some(first))
+            .await
+            .unwrap();
+        assert!(vault.get(&id).await.unwrap().is_some());
+        vault.delete(&id, second).await.unwrap();
+    }
+    vault.rewrap().await.unwrap();
+}
+
+async fn queue(backend: &PostgresBackend, number: u128) {
+    let worker = WorkerId::new("worker");
+    let id = conversation_id(CREATOR, number);
+    let jobs: Vec<_> = (0..3)
+        .map(|each| job(id, &format!("{number} {each}"), -10_000))
+        .collect();
+    backend.enqueue(&jobs).await.unwrap();
+    backend.enqueue(&jobs).await.unwrap();
+
+    // So that upkeep is due each time.
+    let now = at(i64::try_from(number).unwrap() * 20);
+    let lanes = backend.claim(&worker, 20, now, LEASE).await.unwrap();
+    assert_eq!(lanes.len(), 20);
+    let claims: Vec<_> = lanes
+        .into_iter()
+        .flat_map(|lane| lane.jobs)
+        .map(|job| job.claim)
+        .collect();
+    let mut held = backend.extend(&claims, now, LEASE).await.unwrap();
+    assert_eq!(held.len(), claims.len());
+    let note = FailureNote::new("tired");
+    backend
+        .reschedule(held.pop().unwrap(), at(1_000_000), &note)
+        .await
+        .unwrap();
+    backend
+        .dead_letter(held.pop().unwrap(), now, &note)
+        .await
+        .unwrap();
+    backend.complete(held, now).await.unwrap();
+
+    // Nothing was due yet then, so there is only to wait for.
+    let before = Timestamp::from_seconds(0);
+    assert_eq!(backend.claim(&worker, 20, before, LEASE).await.unwrap(), []);
+    backend.ready().await.unwrap();
+}
