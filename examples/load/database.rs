@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use fanvue_bot::backend::Backend;
+use fanvue_bot::id::ConversationId;
 use fanvue_bot::memory::{MemoryBackend, MemoryVault};
 use fanvue_bot::page::PageRequest;
+use fanvue_bot::queue::JobQueue;
 use fanvue_bot::secret::{Keyring, MasterKey, SecretVault};
 use fanvue_bot::sqlx::{PostgresBackend, PostgresVault, SqliteBackend, SqliteVault};
 use fanvue_bot::store::Store as _;
@@ -103,17 +105,55 @@ const FILE: &str = "load.db";
 const FLOOR_FILE: &str = "floor.db";
 const FLOOR_CONNECTIONS: u32 = 16;
 
+/// How many conversations one transaction copies.
+const COPIES: i64 = 200;
+
+const COPY: &str = "\
+    WITH fans AS MATERIALIZED (SELECT gen_random_uuid() AS fan FROM generate_series(1, $3)), \
+    made AS ( \
+        INSERT INTO fanvue_bot.conversations (creator_id, fan_id, revision, wake_at, state) \
+        SELECT c.creator_id, f.fan, c.revision, c.wake_at, c.state \
+        FROM fans AS f, fanvue_bot.conversations AS c WHERE c.creator_id = $1 AND c.fan_id = $2 \
+    ) \
+    INSERT INTO fanvue_bot.messages \
+        (creator_id, fan_id, id, sent_at, stored_at, author, kind, text, has_media, fetched) \
+    SELECT m.creator_id, f.fan, gen_random_uuid(), m.sent_at - n * 1000000, m.stored_at - n * 1000000, \
+        m.author, m.kind, m.text, m.has_media, m.fetched \
+    FROM fans AS f, generate_series(1, $4) AS n, fanvue_bot.messages AS m \
+    WHERE m.creator_id = $1 AND m.fan_id = $2";
+
+/// For how long the key of an ended job stays taken, by default.
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// How much room jobs take on the server, and how many rows of that are dead, as far as it has counted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Space {
+    pub(crate) table: usize,
+    pub(crate) indexes: usize,
+    pub(crate) dead: usize,
+}
+
 impl Database {
     pub(crate) async fn open(common: &Common) -> anyhow::Result<Self> {
+        Self::open_with_retention(common, DAY).await
+    }
+
+    /// One in which the key of an ended job stays taken for `retention`.
+    pub(crate) async fn open_with_retention(
+        common: &Common,
+        retention: Duration,
+    ) -> anyhow::Result<Self> {
         match common.store {
             StoreKind::Memory => Ok(Self {
-                backend: Backend::shared(Arc::new(MemoryBackend::new())),
+                backend: Backend::shared(Arc::new(MemoryBackend::with_key_retention(retention))),
                 vault: Arc::new(MemoryVault::new()),
                 kind: Kind::Memory,
             }),
             StoreKind::Sqlite => {
                 let folder = Folder::new(common)?;
-                let sqlite = SqliteBackend::open(folder.path().join(FILE))
+                let sqlite = SqliteBackend::builder(folder.path().join(FILE))
+                    .idempotency_retention(retention)
+                    .open()
                     .await
                     .context("the database does not open")?;
                 Ok(Self {
@@ -126,7 +166,9 @@ impl Database {
                 let address = common.database_url.as_deref().context(
                     "--store postgres needs --database-url, the address of an empty database",
                 )?;
-                let postgres = PostgresBackend::open(address)
+                let postgres = PostgresBackend::builder(address)
+                    .idempotency_retention(retention)
+                    .open()
                     .await
                     .context("the database does not open")?;
                 let far = SystemClock.now() + Duration::from_secs(1 << 32);
@@ -205,6 +247,86 @@ impl Database {
         let open = std::fs::read_dir("/proc/self/fd").ok()?;
         let targets = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
         Some(targets.filter(|target| *target == file).count())
+    }
+
+    /// How much room jobs take; `None` on stores that do not tell.
+    pub(crate) async fn space_of_jobs(&self) -> anyhow::Result<Option<Space>> {
+        let Kind::Postgres(_, pool) = &self.kind else {
+            return Ok(None);
+        };
+        let (table, indexes, dead): (i64, i64, i64) = sqlx::query_as(
+            "SELECT pg_table_size(relid), pg_indexes_size(relid), n_dead_tup \
+             FROM pg_stat_user_tables WHERE schemaname = 'fanvue_bot' AND relname = 'jobs'",
+        )
+        .fetch_one(pool)
+        .await?;
+        Ok(Some(Space {
+            table: usize::try_from(table)?,
+            indexes: usize::try_from(indexes)?,
+            dead: usize::try_from(dead)?,
+        }))
+    }
+
+    /// A queue on the same database that shares nothing with the first but what is stored, as that of another
+    /// process.
+    pub(crate) async fn queue_of_another_process(
+        &self,
+        common: &Common,
+    ) -> anyhow::Result<Arc<dyn JobQueue>> {
+        let address = match (&self.kind, common.database_url.as_deref()) {
+            (Kind::Postgres(..), Some(address)) => address,
+            _ => anyhow::bail!("only --store postgres is for several processes"),
+        };
+        let postgres = PostgresBackend::open(address)
+            .await
+            .context("the database does not open for another process")?;
+        Ok(Arc::new(postgres))
+    }
+
+    /// Whether this store can copy conversations by itself, much faster than they can be committed.
+    pub(crate) const fn copies(&self) -> bool {
+        matches!(self.kind, Kind::Postgres(..))
+    }
+
+    /// Copies a conversation that has one message: so many more of its creator, with `each` messages.
+    pub(crate) async fn copy(
+        &self,
+        like: ConversationId,
+        conversations: u64,
+        each: u64,
+    ) -> anyhow::Result<()> {
+        let Kind::Postgres(_, pool) = &self.kind else {
+            anyhow::bail!("this store makes no copies");
+        };
+        let mut left = i64::try_from(conversations)?;
+        while left > 0 {
+            let some = left.min(COPIES);
+            let mut transaction = pool.begin().await?;
+            sqlx::query("SELECT set_config('app.creator', $1, true)")
+                .bind(like.creator.to_string())
+                .execute(&mut *transaction)
+                .await?;
+            sqlx::query(COPY)
+                .bind(like.creator.as_uuid())
+                .bind(like.fan.as_uuid())
+                .bind(some)
+                .bind(i64::try_from(each)?)
+                .execute(&mut *transaction)
+                .await?;
+            transaction.commit().await?;
+            left -= some;
+        }
+        Ok(())
+    }
+
+    /// Has the server do at once what it would do about new rows sooner or later.
+    pub(crate) async fn settle(&self) -> anyhow::Result<()> {
+        if let Kind::Postgres(_, pool) = &self.kind {
+            sqlx::raw_sql("VACUUM ANALYZE fanvue_bot.messages, fanvue_bot.conversations")
+                .execute(pool)
+                .await?;
+        }
+        Ok(())
     }
 
     pub(crate) async fn close(self) {

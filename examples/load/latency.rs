@@ -20,12 +20,20 @@ pub(crate) struct Options {
     /// For how long.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     seconds: u64,
+    /// Enqueue as another process would, so that the worker has to be told through the database.
+    #[arg(long)]
+    apart: bool,
 }
 
 pub(crate) async fn run(common: &Common, options: &Options) -> anyhow::Result<Report> {
     let mut report = Report::new("latency", common);
     let database = Database::open(common).await?;
     let queue = database.backend.queue();
+    let enqueuer = if options.apart {
+        database.queue_of_another_process(common).await?
+    } else {
+        queue.clone()
+    };
     let (started, mut starts) = mpsc::unbounded_channel();
     let (stop, stopping) = watch::channel(false);
     let hands = Hands {
@@ -45,7 +53,7 @@ pub(crate) async fn run(common: &Common, options: &Options) -> anyhow::Result<Re
         tick.tick().await;
         let job = job(number % 10, number, number, SystemClock.now());
         let begun = Instant::now();
-        queue.enqueue(&[job]).await?;
+        enqueuer.enqueue(&[job]).await?;
         enqueueing.push(begun.elapsed());
         number += 1;
     }

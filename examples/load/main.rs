@@ -23,6 +23,7 @@ mod queue;
 mod report;
 mod samples;
 mod scale;
+mod soak;
 mod turns;
 
 use std::path::PathBuf;
@@ -73,6 +74,8 @@ enum Command {
     Intake(intake::Options),
     /// No-op jobs: how fast they are enqueued, and worked off in order.
     Queue(queue::Options),
+    /// Millions of no-op jobs: whether claims stay as fast, and the tables as small, as at first.
+    Soak(soak::Options),
     /// From enqueueing a job to its start, at light load.
     Latency(latency::Options),
     /// Whole replies, with a model and a Fanvue that answer at once.
@@ -111,6 +114,7 @@ async fn run(common: &Common, command: Command) -> anyhow::Result<Report> {
     match command {
         Command::Intake(options) => intake::run(common, &options).await,
         Command::Queue(options) => queue::run(common, &options).await,
+        Command::Soak(options) => soak::run(common, &options).await,
         Command::Latency(options) => latency::run(common, &options).await,
         Command::Turns(options) => turns::run(common, &options).await,
         Command::Inflight(options) => inflight::run(common, &options).await,

@@ -31,7 +31,7 @@ pub(crate) struct Options {
 
 /// How many callers enqueue one job at a time.
 const CALLERS: usize = 16;
-const CREATORS: u64 = 100;
+pub(crate) const CREATORS: u64 = 100;
 
 pub(crate) async fn run(common: &Common, options: &Options) -> anyhow::Result<Report> {
     let count = usize::try_from(options.jobs)?;
@@ -142,7 +142,7 @@ async fn enqueue_single(queue: &Arc<dyn JobQueue>, jobs: &[NewJob]) -> anyhow::R
     Ok(begun.elapsed())
 }
 
-fn all_new(enqueued: &[Enqueued]) -> anyhow::Result<()> {
+pub(crate) fn all_new(enqueued: &[Enqueued]) -> anyhow::Result<()> {
     anyhow::ensure!(
         enqueued.iter().all(|job| matches!(job, Enqueued::New(_))),
         "the queue took a new job for one that it has"
@@ -172,10 +172,14 @@ async fn drain(
 
 /// How far each lane has come.
 #[derive(Debug, Default)]
-struct Order(Mutex<(BTreeMap<OrderingKey, Timestamp>, usize)>);
+pub(crate) struct Order(Mutex<(BTreeMap<OrderingKey, Timestamp>, usize)>);
 
 impl Order {
-    fn see(&self, lane: &OrderingKey, due: impl Iterator<Item = Timestamp>) -> anyhow::Result<()> {
+    pub(crate) fn see(
+        &self,
+        lane: &OrderingKey,
+        due: impl Iterator<Item = Timestamp>,
+    ) -> anyhow::Result<()> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for due in due {
             let before = state.0.insert(lane.clone(), due);
@@ -188,7 +192,7 @@ impl Order {
         Ok(())
     }
 
-    fn drained(&self) -> usize {
+    pub(crate) fn drained(&self) -> usize {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).1
     }
 }

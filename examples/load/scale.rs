@@ -97,20 +97,27 @@ pub(crate) async fn run(common: &Common, options: &Options) -> anyhow::Result<Re
 
 /// Adds conversations of other fans until the store holds this many messages.
 async fn fill(database: &Database, platform: &Platform, from: u64, to: u64) -> anyhow::Result<()> {
-    let store = database.backend.store();
+    let (store, creators) = (database.backend.store(), platform.creators());
+    let numbers = from.div_ceil(EACH)..to.div_ceil(EACH);
+    if database.copies() {
+        // One of each creator; the others are copies of it.
+        let share = (numbers.end - numbers.start).div_ceil(u64::try_from(creators.len())?);
+        for (number, creator) in numbers.zip(creators) {
+            let like = add_conversation(Arc::clone(store), *creator, number, 1).await?;
+            database.copy(like, share, EACH).await?;
+        }
+        return database.settle().await;
+    }
     let mut tasks = JoinSet::new();
-    for number in from.div_ceil(EACH)..to.div_ceil(EACH) {
-        let index = usize::try_from(number)? % platform.creators().len();
-        let creator = *platform
-            .creators()
-            .get(index)
-            .context("there are creators")?;
+    for number in numbers {
+        let index = usize::try_from(number)? % creators.len();
+        let creator = *creators.get(index).context("there are creators")?;
         if tasks.len() >= 32
             && let Some(task) = tasks.join_next().await
         {
             task??;
         }
-        tasks.spawn(add_conversation(Arc::clone(store), creator, number));
+        tasks.spawn(add_conversation(Arc::clone(store), creator, number, EACH));
     }
     while let Some(task) = tasks.join_next().await {
         task??;
@@ -118,12 +125,17 @@ async fn fill(database: &Database, platform: &Platform, from: u64, to: u64) -> a
     Ok(())
 }
 
-async fn add_conversation(store: Arc<dyn Store>, creator: Uuid, number: u64) -> anyhow::Result<()> {
+async fn add_conversation(
+    store: Arc<dyn Store>,
+    creator: Uuid,
+    number: u64,
+    messages: u64,
+) -> anyhow::Result<ConversationId> {
     let fan = FanId::from_uuid(People::fan(u64::from(u32::MAX), number).as_uuid());
     let id = ConversationId::new(CreatorId::from_uuid(creator), fan);
     let mut change = ConversationChange::new(Conversation::new(id, Seed::new(number)));
     let now = SystemClock.now();
-    change.messages = (0..EACH)
+    change.messages = (0..messages)
         .map(|index| {
             message(
                 id,
@@ -133,7 +145,7 @@ async fn add_conversation(store: Arc<dyn Store>, creator: Uuid, number: u64) -> 
         })
         .collect();
     store.commit(&change.into(), None).await?;
-    Ok(())
+    Ok(id)
 }
 
 fn message(conversation: ConversationId, number: u64, at: Timestamp) -> Message {
