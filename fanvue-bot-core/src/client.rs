@@ -3,6 +3,8 @@
 //! Stateless: the caller passes the credential with each call, so nothing refreshes behind its back.
 //! Sources of the facts named here: the Fanvue API documentation, versions of 2026.
 
+mod subscription;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+pub use self::subscription::{SubscribedWebhook, SubscriptionId, WebhookSubscription};
 use crate::fan::FanProfile;
 use crate::id::{AccountId, FanId, MediaId, MessageId};
 use crate::message::{Content, MessageType};
@@ -384,6 +387,52 @@ pub trait FanvueClient: fmt::Debug + Send + Sync + 'static {
     /// As [`ClientError`] says.
     async fn current_user(&self, auth: &Auth) -> Result<User, ClientError>;
 
+    /// The creators that the agency behind the token manages: `GET /creators`, scope `read:creator`. Each
+    /// is reached with [`Reach::Agency`]. None for an account that is no agency's.
+    ///
+    /// # Errors
+    /// As [`ClientError`] says.
+    async fn managed_creators(
+        &self,
+        auth: &Auth,
+        page: &PageRequest,
+    ) -> Result<Page<User>, ClientError>;
+
+    /// Subscribes `url`, public HTTPS, to webhooks of these `events` for the account behind the token. The
+    /// answer holds the signing secret, which is not told again. Not idempotent: each call makes another
+    /// subscription.
+    ///
+    /// # Errors
+    /// [`ClientError::Rejected`] where Fanvue does not offer it, as seen for private apps: the webhook is
+    /// then registered in the developer portal. [`ClientError::Forbidden`] if an event is not covered by
+    /// the granted scopes. [`ClientError::OutcomeUnknown`] if no definite answer came.
+    async fn subscribe_webhook(
+        &self,
+        auth: &Auth,
+        url: &str,
+        events: &[String],
+    ) -> Result<SubscribedWebhook, ClientError>;
+
+    /// The subscriptions of this app for the account behind the token, without their secrets. Not those of
+    /// the developer portal.
+    ///
+    /// # Errors
+    /// As [`ClientError`] says.
+    async fn webhook_subscriptions(
+        &self,
+        auth: &Auth,
+    ) -> Result<Vec<WebhookSubscription>, ClientError>;
+
+    /// Ends a subscription. Idempotent: one that is gone is fine.
+    ///
+    /// # Errors
+    /// As [`ClientError`] says.
+    async fn unsubscribe_webhook(
+        &self,
+        auth: &Auth,
+        subscription: &SubscriptionId,
+    ) -> Result<(), ClientError>;
+
     /// The chats, most recent message first.
     ///
     /// # Errors
@@ -590,6 +639,22 @@ macro_rules! forward_client {
 
             async fn current_user(&self, auth: &Auth) -> Result<User, ClientError> {
                 (**self).current_user(auth).await
+            }
+
+            async fn managed_creators(&self, auth: &Auth, page: &PageRequest) -> Result<Page<User>, ClientError> {
+                (**self).managed_creators(auth, page).await
+            }
+
+            async fn subscribe_webhook(&self, auth: &Auth, url: &str, events: &[String]) -> Result<SubscribedWebhook, ClientError> {
+                (**self).subscribe_webhook(auth, url, events).await
+            }
+
+            async fn webhook_subscriptions(&self, auth: &Auth) -> Result<Vec<WebhookSubscription>, ClientError> {
+                (**self).webhook_subscriptions(auth).await
+            }
+
+            async fn unsubscribe_webhook(&self, auth: &Auth, subscription: &SubscriptionId) -> Result<(), ClientError> {
+                (**self).unsubscribe_webhook(auth, subscription).await
             }
 
             async fn chats(&self, auth: &Auth, filter: ChatFilter, page: &PageRequest) -> Result<Page<ChatSummary>, ClientError> {

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use fanvue_bot_core::client::{
     AppCredentials, Auth, AuthorizationGrant, ChatFilter, ChatSummary, ClientError, FanvueClient,
     MarkAsRead, MessageQuery, OutgoingMessage, Presence, Reach, RefreshToken, RemoteMessage,
-    TokenSet, Typing, UnreadCounts, User,
+    SubscribedWebhook, SubscriptionId, TokenSet, Typing, UnreadCounts, User, WebhookSubscription,
 };
 use fanvue_bot_core::id::{FanId, MessageId};
 use fanvue_bot_core::page::{Page, PageRequest};
@@ -34,10 +34,15 @@ use crate::wire::list::List;
 use crate::wire::message::MessageWire;
 use crate::wire::outgoing::{ChatChange, NewChat, OutgoingWire, TypingSignal};
 use crate::wire::presence::{PresenceQuestion, PresenceWire};
+use crate::wire::subscription::{NewSubscription, SubscriptionWire, is_segment};
+use crate::wire::user::UserWire;
 
 /// How many pages of a chat are searched for one message where it cannot be asked for by its id: the
 /// newest 250 messages.
 const SEARCHED_PAGES: usize = 5;
+
+/// Where webhooks are subscribed.
+const SUBSCRIPTIONS: &str = "webhooks/subscriptions";
 
 /// The most fans of one presence question.
 const MAX_PRESENCE: usize = 100;
@@ -51,7 +56,7 @@ const MAX_PRESENCE: usize = 100;
 /// [`ClientError::Rejected`] without a request: [`set_typing`](FanvueClient::set_typing),
 /// [`unread_counts`](FanvueClient::unread_counts) and [`presence`](FanvueClient::presence).
 /// [`current_user`](FanvueClient::current_user) is always the account behind the token, and so the
-/// agency's. [`ChatFilter::Unread`] is applied here, since the agency's list takes no filter.
+/// agency's; so are [`managed_creators`](FanvueClient::managed_creators) and the webhook subscriptions. [`ChatFilter::Unread`] is applied here, since the agency's list takes no filter.
 ///
 /// [`message`](FanvueClient::message) is one request on [`PathFamily::V1`] with [`Reach::Own`]. Otherwise
 /// it searches the newest 250 messages of the chat, and [`ClientError::NotFound`] means that it is not
@@ -282,6 +287,58 @@ impl FanvueClient for RestClient {
     async fn current_user(&self, auth: &Auth) -> Result<User, ClientError> {
         let call = Call::get("users/me", "/users/me".to_owned()).own();
         self.fetch(auth, call).await
+    }
+
+    async fn managed_creators(
+        &self,
+        auth: &Auth,
+        page: &PageRequest,
+    ) -> Result<Page<User>, ClientError> {
+        let step = Step::new(page)?;
+        let query = step.query(FirstPage::Numbered);
+        let call = Call::get("creators", "/creators".to_owned()).own();
+        let list: List<UserWire> = self.fetch(auth, call.query(query)).await?;
+        Ok(list.page(&step, UserWire::into_user))
+    }
+
+    async fn subscribe_webhook(
+        &self,
+        auth: &Auth,
+        url: &str,
+        events: &[String],
+    ) -> Result<SubscribedWebhook, ClientError> {
+        let call = Call::new(Method::POST, SUBSCRIPTIONS, format!("/{SUBSCRIPTIONS}"))
+            .body(NewSubscription { url, events })
+            .own()
+            .once();
+        self.fetch(auth, call).await
+    }
+
+    async fn webhook_subscriptions(
+        &self,
+        auth: &Auth,
+    ) -> Result<Vec<WebhookSubscription>, ClientError> {
+        let call = Call::get(SUBSCRIPTIONS, format!("/{SUBSCRIPTIONS}")).own();
+        let list: List<SubscriptionWire> = self.fetch(auth, call).await?;
+        // Fanvue documents no pages for it.
+        let step = Step::new(&PageRequest::first(1))?;
+        Ok(list.page(&step, SubscriptionWire::into_subscription).items)
+    }
+
+    async fn unsubscribe_webhook(
+        &self,
+        auth: &Auth,
+        subscription: &SubscriptionId,
+    ) -> Result<(), ClientError> {
+        if !is_segment(subscription.as_str()) {
+            return Err(rejected("a subscription's id is one segment of a path"));
+        }
+        let path = format!("/{SUBSCRIPTIONS}/{subscription}");
+        let call = Call::new(Method::DELETE, "webhooks/subscriptions/{id}", path).own();
+        match self.call(auth, call).await {
+            Ok(_) | Err(ClientError::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     async fn chats(

@@ -76,7 +76,8 @@ macro_rules! decorate_ports {
             use fanvue_bot_core::client::{
                 AppCredentials, Auth, AuthorizationGrant, ChatFilter, ChatSummary, ClientError,
                 FanvueClient, MessageQuery, OutgoingMessage, Presence, RefreshToken, RemoteMessage,
-                TokenSet, Typing, UnreadCounts, User,
+                SubscribedWebhook, SubscriptionId, TokenSet, Typing, UnreadCounts, User,
+                WebhookSubscription,
             };
             use fanvue_bot_core::conversation::Conversation;
             use fanvue_bot_core::creator::Creator;
@@ -433,6 +434,59 @@ macro_rules! decorate_ports {
                         "FanvueClient::current_user",
                         Read,
                         self.inner.current_user(auth),
+                    )
+                    .await
+                }
+
+                async fn managed_creators(
+                    &self,
+                    auth: &Auth,
+                    page: &PageRequest,
+                ) -> Result<Page<User>, ClientError> {
+                    self.around(
+                        "FanvueClient::managed_creators",
+                        Read,
+                        self.inner.managed_creators(auth, page),
+                    )
+                    .await
+                }
+
+                async fn subscribe_webhook(
+                    &self,
+                    auth: &Auth,
+                    url: &str,
+                    events: &[String],
+                ) -> Result<SubscribedWebhook, ClientError> {
+                    self.around(
+                        "FanvueClient::subscribe_webhook",
+                        Write,
+                        self.inner.subscribe_webhook(auth, url, events),
+                    )
+                    .await
+                }
+
+                async fn webhook_subscriptions(
+                    &self,
+                    auth: &Auth,
+                ) -> Result<Vec<WebhookSubscription>, ClientError> {
+                    self.around(
+                        "FanvueClient::webhook_subscriptions",
+                        Read,
+                        self.inner.webhook_subscriptions(auth),
+                    )
+                    .await
+                }
+
+                async fn unsubscribe_webhook(
+                    &self,
+                    auth: &Auth,
+                    subscription: &SubscriptionId,
+                ) -> Result<(), ClientError> {
+                    // Repeating it is harmless, so a lost answer is no unknown outcome.
+                    self.around(
+                        "FanvueClient::unsubscribe_webhook",
+                        Read,
+                        self.inner.unsubscribe_webhook(auth, subscription),
                     )
                     .await
                 }

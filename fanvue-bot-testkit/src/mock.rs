@@ -34,8 +34,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use fanvue_bot_core::client::{
     AppCredentials, Auth, AuthorizationGrant, ChatFilter, ChatSummary, ClientError, FanvueClient,
-    MessageQuery, OutgoingMessage, Presence, RefreshToken, RemoteMessage, TokenSet, Typing,
-    UnreadCounts, User,
+    MessageQuery, OutgoingMessage, Presence, RefreshToken, RemoteMessage, SubscribedWebhook,
+    SubscriptionId, TokenSet, Typing, UnreadCounts, User, WebhookSubscription,
 };
 use fanvue_bot_core::conversation::Conversation;
 use fanvue_bot_core::creator::Creator;
@@ -131,6 +131,10 @@ mock! {
         async fn refresh_tokens(&self, app: &AppCredentials, token: &RefreshToken) -> Result<TokenSet, ClientError>;
         async fn revoke_token(&self, app: &AppCredentials, token: &RefreshToken) -> Result<(), ClientError>;
         async fn current_user(&self, auth: &Auth) -> Result<User, ClientError>;
+        async fn managed_creators(&self, auth: &Auth, page: &PageRequest) -> Result<Page<User>, ClientError>;
+        async fn subscribe_webhook(&self, auth: &Auth, url: &str, events: &[String]) -> Result<SubscribedWebhook, ClientError>;
+        async fn webhook_subscriptions(&self, auth: &Auth) -> Result<Vec<WebhookSubscription>, ClientError>;
+        async fn unsubscribe_webhook(&self, auth: &Auth, subscription: &SubscriptionId) -> Result<(), ClientError>;
         async fn chats(&self, auth: &Auth, filter: ChatFilter, page: &PageRequest) -> Result<Page<ChatSummary>, ClientError>;
         async fn messages(&self, auth: &Auth, fan: FanId, query: &MessageQuery) -> Result<Page<RemoteMessage>, ClientError>;
         async fn message(&self, auth: &Auth, fan: FanId, message: MessageId) -> Result<RemoteMessage, ClientError>;

@@ -1,5 +1,6 @@
 //! A Fanvue client without HTTP: calls go straight to a simulated world.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,13 +9,15 @@ use async_trait::async_trait;
 use fanvue_bot_core::client::{
     AccessToken, AppCredentials, Auth, AuthorizationGrant, ChatFilter, ChatSummary, ClientError,
     FanvueClient, MarkAsRead, MessageQuery, OutgoingMessage, Presence, Reach, RefreshToken,
-    RemoteMessage, TokenSet, Typing, UnreadCounts, User,
+    RemoteMessage, SubscribedWebhook, SubscriptionId, TokenSet, Typing, UnreadCounts, User,
+    WebhookSubscription,
 };
 use fanvue_bot_core::fan::FanProfile;
 use fanvue_bot_core::id::{AccountId, FanId, MediaId, MessageId};
 use fanvue_bot_core::message::{Content, MessageType};
 use fanvue_bot_core::money::Cents;
 use fanvue_bot_core::page::{Cursor, Page, PageRequest};
+use fanvue_bot_core::secret::Secret;
 use fanvue_bot_core::time::{Clock, Timestamp};
 use uuid::Uuid;
 
@@ -79,6 +82,13 @@ impl WorldClient {
         moment(self.clock.now())
     }
 
+    /// The app that the token was issued to.
+    fn client_id(&self, auth: &Auth) -> Result<String, ClientError> {
+        let token = Uuid::try_parse(auth.token.expose()).map_err(|_| ClientError::Unauthorized)?;
+        let access = self.lock().authorize(token, self.now());
+        access.map(|access| access.client_id).map_err(refused)
+    }
+
     /// The world, and the account whose chats the call is about, if token and budget allow it.
     fn enter(&self, auth: &Auth) -> Result<(MutexGuard<'_, World>, Uuid), ClientError> {
         let now = self.now();
@@ -89,6 +99,13 @@ impl WorldClient {
             Reach::Own => None,
             Reach::Agency(account) => Some(account.as_uuid()),
         };
+        let manages = |creator: &Uuid| {
+            let agency = world.creator(access.user);
+            agency.is_some_and(|agency| agency.manages.contains(creator))
+        };
+        if creator.as_ref().is_some_and(|creator| !manages(creator)) {
+            return Err(ClientError::NotFound);
+        }
         let key = BucketKey::new(access.client_id, access.user, creator);
         if let Some(seconds) = world.draw_request(&key, now).retry_after {
             return Err(ClientError::RateLimited {
@@ -97,6 +114,24 @@ impl WorldClient {
         }
         Ok((world, creator.unwrap_or(access.user)))
     }
+}
+
+/// The same credential for what is asked of the account behind it, and of no creator.
+fn own(auth: &Auth) -> Auth {
+    Auth {
+        token: auth.token.clone(),
+        reach: Reach::Own,
+    }
+}
+
+fn user(world: &World, account: Uuid) -> User {
+    let mut user = User::new(AccountId::from_uuid(account));
+    if let Some(found) = world.creator(account) {
+        user.handle = Some(found.handle.clone());
+        user.display_name = Some(found.display_name.clone());
+        user.is_creator = Some(!found.is_agency());
+    }
+    user
 }
 
 fn refused(error: ApiError) -> ClientError {
@@ -198,8 +233,78 @@ impl FanvueClient for WorldClient {
     }
 
     async fn current_user(&self, auth: &Auth) -> Result<User, ClientError> {
-        let (_world, account) = self.enter(auth)?;
-        Ok(User::new(AccountId::from_uuid(account)))
+        let (world, account) = self.enter(&own(auth))?;
+        Ok(user(&world, account))
+    }
+
+    async fn managed_creators(
+        &self,
+        auth: &Auth,
+        page: &PageRequest,
+    ) -> Result<Page<User>, ClientError> {
+        let skip = skip(page)?;
+        let (world, agency) = self.enter(&own(auth))?;
+        let managed = world.creator(agency).map(|agency| &agency.manages);
+        let count = managed.map_or(0, BTreeSet::len);
+        let items: Vec<User> = managed
+            .into_iter()
+            .flatten()
+            .skip(skip)
+            .take(page.limit)
+            .map(|creator| user(&world, *creator))
+            .collect();
+        let end = skip + items.len();
+        let next = (end < count).then(|| Cursor::new(end.to_string()));
+        Ok(Page { items, next })
+    }
+
+    async fn subscribe_webhook(
+        &self,
+        auth: &Auth,
+        url: &str,
+        events: &[String],
+    ) -> Result<SubscribedWebhook, ClientError> {
+        let client_id = self.client_id(auth)?;
+        let (mut world, account) = self.enter(&own(auth))?;
+        let made = world
+            .subscribe_webhook(&client_id, account, url, events)
+            .map_err(refused)?;
+        Ok(SubscribedWebhook {
+            id: SubscriptionId::new(made.id.to_string()),
+            secret: Secret::new(made.secret.expose()),
+        })
+    }
+
+    async fn webhook_subscriptions(
+        &self,
+        auth: &Auth,
+    ) -> Result<Vec<WebhookSubscription>, ClientError> {
+        let client_id = self.client_id(auth)?;
+        let (world, account) = self.enter(&own(auth))?;
+        Ok(world
+            .webhook_subscriptions(&client_id, account)
+            .map(|subscription| WebhookSubscription {
+                id: SubscriptionId::new(subscription.id.to_string()),
+                url: subscription.url.clone(),
+                events: subscription.events.iter().cloned().collect(),
+            })
+            .collect())
+    }
+
+    async fn unsubscribe_webhook(
+        &self,
+        auth: &Auth,
+        subscription: &SubscriptionId,
+    ) -> Result<(), ClientError> {
+        let client_id = self.client_id(auth)?;
+        let (mut world, account) = self.enter(&own(auth))?;
+        let Ok(id) = subscription.as_str().parse() else {
+            return Ok(());
+        };
+        match world.unsubscribe_webhook(&client_id, account, id) {
+            Ok(()) | Err(ApiError::NotFound(_)) => Ok(()),
+            Err(error) => Err(refused(error)),
+        }
     }
 
     async fn chats(

@@ -7,6 +7,7 @@ pub(crate) mod loose;
 pub(crate) mod message;
 pub(crate) mod outgoing;
 pub(crate) mod presence;
+pub(crate) mod subscription;
 pub(crate) mod token;
 pub(crate) mod user;
 
@@ -20,7 +21,7 @@ pub(crate) trait FromAnswer: Sized {
 
 #[cfg(test)]
 mod tests {
-    use fanvue_bot_core::client::{RemoteMessage, TokenSet, UnreadCounts, User};
+    use fanvue_bot_core::client::{RemoteMessage, SubscribedWebhook, TokenSet, UnreadCounts, User};
     use fanvue_bot_core::id::MessageId;
     use fanvue_bot_core::page::PageRequest;
     use proptest::prelude::*;
@@ -57,6 +58,9 @@ mod tests {
             "expires_in",
             "isOnline",
             "messageUuid",
+            "id",
+            "signingSecret",
+            "events",
         ]);
         let text = prop_oneof![
             Just("fa000000-0000-4000-8000-000000000001".to_owned()),
@@ -87,11 +91,18 @@ mod tests {
             let _ = UnreadCounts::read(value.clone());
             let _ = TokenSet::read(value.clone());
             let _ = MessageId::read(value.clone());
+            let _ = SubscribedWebhook::read(value.clone());
             let _ = RemoteMessage::read(value.clone());
             let _ = presence::PresenceWire::read(value.clone()).map(|known| known.of(&[]));
             let step = Step::new(&PageRequest::first(20)).unwrap();
             if let Ok(list) = list::List::<message::MessageWire>::read(value.clone()) {
                 let _ = list.page(&step, message::MessageWire::into_message);
+            }
+            if let Ok(list) = list::List::<user::UserWire>::read(value.clone()) {
+                let _ = list.page(&step, user::UserWire::into_user);
+            }
+            if let Ok(list) = list::List::<subscription::SubscriptionWire>::read(value.clone()) {
+                let _ = list.page(&step, subscription::SubscriptionWire::into_subscription);
             }
             if let Ok(list) = list::List::<chat::ChatWire>::read(value) {
                 let page = list.page(&step, chat::ChatWire::into_summary);

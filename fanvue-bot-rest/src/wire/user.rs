@@ -10,21 +10,27 @@ use super::loose::Loose;
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct UserWire {
+pub(crate) struct UserWire {
     uuid: Loose<AccountId>,
     handle: Loose<String>,
     display_name: Loose<String>,
     is_creator: Loose<bool>,
 }
 
+impl UserWire {
+    pub(crate) fn into_user(self) -> Option<User> {
+        let mut user = User::new(self.uuid.0?);
+        user.handle = self.handle.text();
+        user.display_name = self.display_name.text();
+        user.is_creator = self.is_creator.0;
+        Some(user)
+    }
+}
+
 impl FromAnswer for User {
     fn read(object: Value) -> Result<Self, &'static str> {
         let expected = "uuid: expected a UUID";
         let wire = UserWire::deserialize(object).map_err(|_| expected)?;
-        let mut user = Self::new(wire.uuid.0.ok_or(expected)?);
-        user.handle = wire.handle.text();
-        user.display_name = wire.display_name.text();
-        user.is_creator = wire.is_creator.0;
-        Ok(user)
+        wire.into_user().ok_or(expected)
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use fanvue_bot_core::client::{
     AccessToken, AppCredentials, Auth, AuthorizationGrant, ChatFilter, ClientError, ClientSecret,
-    CodeVerifier, FanvueClient, MessageQuery, OutgoingMessage, Reach, RefreshToken, Typing,
+    CodeVerifier, FanvueClient, MessageQuery, OutgoingMessage, Reach, RefreshToken, SubscriptionId,
+    Typing,
 };
 use fanvue_bot_core::id::{AccountId, FanId, MediaId, MessageId};
 use fanvue_bot_core::money::Cents;
@@ -578,4 +579,64 @@ async fn a_refresh_token_that_is_used_again_late_ends_the_grant() {
         variant(client.refresh_tokens(&app(), &new).await),
         "InvalidGrant"
     );
+}
+
+#[tokio::test]
+async fn an_agency_lists_its_creators_page_by_page_and_a_creator_has_none() {
+    for family in FAMILIES {
+        let stage = Stage::set(family).await;
+        let agency = stage.agency();
+        let mut seen = Vec::new();
+        let mut page = PageRequest::first(1);
+        for _ in 0..5 {
+            let listed = stage.client.managed_creators(&agency, &page).await.unwrap();
+            seen.extend(listed.items.into_iter().map(|user| user.id.as_uuid()));
+            match listed.next {
+                Some(next) => page = PageRequest::after(1, next),
+                None => break,
+            }
+        }
+        seen.sort_unstable();
+        let mut managed = [stage.people.luna, stage.people.nova];
+        managed.sort_unstable();
+        assert_eq!(seen, managed);
+        let page = PageRequest::first(50);
+        let none = stage.client.managed_creators(&stage.auth, &page).await;
+        assert_eq!(none.unwrap().items, []);
+        stage.simulator.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn webhooks_are_subscribed_listed_and_ended_where_fanvue_lets_it() {
+    for family in FAMILIES {
+        let stage = Stage::set(family).await;
+        let Stage { client, auth, .. } = &stage;
+        let url = "https://bot.example.test/webhooks/fanvue";
+        let events = ["creator.message.received".to_owned()];
+        let made = client.subscribe_webhook(auth, url, &events).await.unwrap();
+        assert!(made.secret.expose_text().unwrap().starts_with("whsec_"));
+        assert!(!format!("{made:?}").contains("whsec_"));
+        let listed = client.webhook_subscriptions(auth).await.unwrap();
+        assert_eq!(listed.len(), 1);
+        assert_eq!((&listed[0].id, &*listed[0].url), (&made.id, url));
+        assert_eq!(listed[0].events, events);
+        for _ in 0..2 {
+            client.unsubscribe_webhook(auth, &made.id).await.unwrap();
+        }
+        assert_eq!(client.webhook_subscriptions(auth).await.unwrap(), []);
+        let odd = SubscriptionId::new("../users/me");
+        let refused = client.unsubscribe_webhook(auth, &odd).await;
+        assert_eq!(variant(refused), "Rejected");
+
+        stage.simulator.with_world(|world, _| {
+            world.app_mut(CLIENT_ID).unwrap().refuses_subscriptions = true;
+        });
+        let refused = client.subscribe_webhook(auth, url, &events).await;
+        assert_eq!(variant(refused), "Rejected");
+        stage.fault(RequestFault::CutAfter, "POST", "*/webhooks/subscriptions");
+        let lost = client.subscribe_webhook(auth, url, &events).await;
+        assert_eq!(variant(lost), "OutcomeUnknown");
+        stage.simulator.stop().await;
+    }
 }

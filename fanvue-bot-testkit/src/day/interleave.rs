@@ -11,8 +11,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use fanvue_bot_core::client::{
     AppCredentials, Auth, AuthorizationGrant, ChatFilter, ChatSummary, ClientError, FanvueClient,
-    MessageQuery, OutgoingMessage, Presence, RefreshToken, RemoteMessage, TokenSet, Typing,
-    UnreadCounts, User,
+    MessageQuery, OutgoingMessage, Presence, RefreshToken, RemoteMessage, SubscribedWebhook,
+    SubscriptionId, TokenSet, Typing, UnreadCounts, User, WebhookSubscription,
 };
 use fanvue_bot_core::id::{FanId, MessageId};
 use fanvue_bot_core::llm::{Completion, CompletionRequest, LlmCapabilities, LlmError, LlmProvider};
@@ -115,6 +115,38 @@ impl<C: FanvueClient> FanvueClient for Interleaved<C> {
 
     async fn current_user(&self, auth: &Auth) -> Result<User, ClientError> {
         self.inner.current_user(auth).await
+    }
+
+    async fn managed_creators(
+        &self,
+        auth: &Auth,
+        page: &PageRequest,
+    ) -> Result<Page<User>, ClientError> {
+        self.inner.managed_creators(auth, page).await
+    }
+
+    async fn subscribe_webhook(
+        &self,
+        auth: &Auth,
+        url: &str,
+        events: &[String],
+    ) -> Result<SubscribedWebhook, ClientError> {
+        self.inner.subscribe_webhook(auth, url, events).await
+    }
+
+    async fn webhook_subscriptions(
+        &self,
+        auth: &Auth,
+    ) -> Result<Vec<WebhookSubscription>, ClientError> {
+        self.inner.webhook_subscriptions(auth).await
+    }
+
+    async fn unsubscribe_webhook(
+        &self,
+        auth: &Auth,
+        subscription: &SubscriptionId,
+    ) -> Result<(), ClientError> {
+        self.inner.unsubscribe_webhook(auth, subscription).await
     }
 
     async fn chats(

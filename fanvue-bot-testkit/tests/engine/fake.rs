@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use fanvue_bot_core::client::{
     AccessToken, AppCredentials, Auth, AuthorizationGrant, ChatFilter, ChatSummary, ClientError,
-    FanvueClient, MessageQuery, OutgoingMessage, Presence, RefreshToken, RemoteMessage, TokenSet,
-    Typing, UnreadCounts, User,
+    FanvueClient, MessageQuery, OutgoingMessage, Presence, RefreshToken, RemoteMessage,
+    SubscribedWebhook, SubscriptionId, TokenSet, Typing, UnreadCounts, User, WebhookSubscription,
 };
 use fanvue_bot_core::id::{FanId, MessageId};
 use fanvue_bot_core::message::Content;
@@ -121,6 +121,38 @@ impl FanvueClient for Fanvue {
 
     async fn current_user(&self, _auth: &Auth) -> Result<User, ClientError> {
         Ok(User::new(account()))
+    }
+
+    async fn managed_creators(
+        &self,
+        _auth: &Auth,
+        _page: &PageRequest,
+    ) -> Result<Page<User>, ClientError> {
+        Ok(Page::last(Vec::new()))
+    }
+
+    async fn subscribe_webhook(
+        &self,
+        _auth: &Auth,
+        _url: &str,
+        _events: &[String],
+    ) -> Result<SubscribedWebhook, ClientError> {
+        Err(ClientError::NotFound)
+    }
+
+    async fn webhook_subscriptions(
+        &self,
+        _auth: &Auth,
+    ) -> Result<Vec<WebhookSubscription>, ClientError> {
+        Ok(Vec::new())
+    }
+
+    async fn unsubscribe_webhook(
+        &self,
+        _auth: &Auth,
+        _subscription: &SubscriptionId,
+    ) -> Result<(), ClientError> {
+        Ok(())
     }
 
     async fn chats(
