@@ -2,7 +2,9 @@
 //! at a time.
 
 mod alert;
+mod apps;
 mod authorization;
+mod fields;
 mod flight;
 mod grant;
 mod grant_id;
@@ -17,9 +19,10 @@ use std::time::Duration;
 
 use self::alert::Alerting;
 pub use self::alert::{ConnectionAlerts, NeedsReconnect};
+pub use self::apps::{App, AppError, AppOwner, AppSummary, Apps};
 pub use self::authorization::{
     AuthorizeError, Authorized, Authorizer, AuthorizerBuilder, AuthorizerConfigError,
-    CallbackQuery, Confirmation, Login, OnConnect, SessionId,
+    CallbackQuery, Confirmation, Login, ManagedCreator, OnConnect, SessionId,
 };
 use self::flight::{Flight, Waiting};
 use self::grant::{Grant, Grants};
@@ -69,7 +72,7 @@ pub struct TokenSource {
 impl fmt::Debug for TokenSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenSource")
-            .field("client_id", &self.ports.app.client_id)
+            .field("apps", &self.ports.apps)
             .finish_non_exhaustive()
     }
 }
@@ -106,6 +109,9 @@ pub enum TokenError {
     /// Fanvue does not accept an access token that it has just issued in place of another one.
     #[error("fanvue does not accept the access token that it has just issued")]
     Unaccepted,
+    /// The stored app of the creator's or agency's own does not read back.
+    #[error("the stored app does not read back; save it again")]
+    CorruptApp,
     /// The stored token set does not read back.
     #[error("the stored token set does not read back; connect the account again")]
     Corrupt,
@@ -152,7 +158,7 @@ impl TokenError {
     #[must_use]
     pub fn retry(&self) -> Retry {
         let retry = match self {
-            Self::NotConnected | Self::Corrupt => Retry::Never,
+            Self::NotConnected | Self::Corrupt | Self::CorruptApp => Retry::Never,
             Self::Busy => Retry::After(BUSY_WAIT),
             Self::Unanswered | Self::Unaccepted => Retry::After(REPLACEMENT_WAIT),
             Self::Vault(error) => error.retry(),
@@ -172,9 +178,11 @@ impl TokenError {
             Self::NotConnected | Self::Busy => return None,
             Self::Unanswered => RefreshFailure::Unanswered,
             Self::Unaccepted => RefreshFailure::Unaccepted,
-            Self::Corrupt | Self::Vault(_) | Self::Store(_) | Self::Entropy(_) => {
-                RefreshFailure::Storage
-            }
+            Self::Corrupt
+            | Self::CorruptApp
+            | Self::Vault(_)
+            | Self::Store(_)
+            | Self::Entropy(_) => RefreshFailure::Storage,
             Self::Client { source } => match **source {
                 ClientError::InvalidGrant => RefreshFailure::InvalidGrant,
                 ClientError::InvalidClient => RefreshFailure::InvalidClient,
@@ -190,7 +198,8 @@ impl TokenError {
 }
 
 impl TokenSource {
-    /// A token source for the grants of one app, with the system's clock.
+    /// A token source for the grants of `app` and of those that creators and agencies have of their own, with
+    /// the system's clock.
     #[must_use]
     pub fn new(
         vault: Arc<dyn SecretVault>,
@@ -200,10 +209,10 @@ impl TokenSource {
     ) -> Self {
         Self {
             ports: Ports {
+                apps: Apps::new(Arc::clone(&vault), app),
                 vault,
                 store,
                 client,
-                app,
                 clock: Arc::new(SystemClock),
                 entropy: Arc::new(OsEntropy),
             },
@@ -244,8 +253,10 @@ impl TokenSource {
         grant: impl Into<GrantId> + Send,
         tokens: &TokenSet,
     ) -> Result<(), TokenError> {
+        let id = grant.into();
+        let app = self.ports.apps.of(id).await?;
         let tokens = StoredTokens::issued(tokens, None, self.ports.clock.now());
-        self.store(grant.into(), &tokens).await
+        self.store(id, &tokens.of(None, &app.credentials)).await
     }
 
     async fn store(&self, id: GrantId, tokens: &StoredTokens) -> Result<(), TokenError> {
@@ -280,10 +291,16 @@ impl TokenSource {
             Err(TokenError::Corrupt) => None,
             Err(error) => return Err(error),
         };
-        let token = stored.and_then(|stored| stored.value.refresh_token());
-        if let Some(token) = token {
-            let revoked = self.ports.client.revoke_token(&self.ports.app, &token);
-            revoked.await?;
+        let app = self.ports.apps.of(id).await?.credentials;
+        if let Some((stored, token)) = stored.and_then(|stored| {
+            let token = stored.value.refresh_token()?;
+            Some((stored.value, token))
+        }) {
+            if stored.are_of(&app) {
+                self.ports.client.revoke_token(&app, &token).await?;
+            } else {
+                tracing::warn!(grant.id = %id, "a grant of another app than the present one is erased and not revoked; its owner can end it at fanvue");
+            }
         }
         self.erase(id).await?;
         tracing::info!(grant.id = %id, "fanvue account disconnected");
@@ -316,6 +333,12 @@ impl TokenSource {
         Ok(None)
     }
 
+    /// The apps that grants are of.
+    #[must_use]
+    pub const fn apps(&self) -> &Apps {
+        &self.ports.apps
+    }
+
     const fn ports(&self) -> &Ports {
         &self.ports
     }
@@ -329,6 +352,31 @@ impl TokenSource {
         let id = creator.grant();
         let outcome = self.token(id).await;
         self.conclude(id, reach, outcome).await
+    }
+
+    /// A credential for what is asked of the account itself that gave the grant: of the agency, and not of one
+    /// of its creators.
+    ///
+    /// # Errors
+    /// As [`TokenError`] says.
+    pub async fn account(&self, grant: impl Into<GrantId> + Send) -> Result<Auth, TokenError> {
+        let id = grant.into();
+        let outcome = self.token(id).await;
+        self.conclude(id, Reach::Own, outcome).await
+    }
+
+    /// The same, other than `rejected`, which Fanvue did not accept.
+    ///
+    /// # Errors
+    /// As [`TokenSource::renew`].
+    pub async fn renew_account(
+        &self,
+        grant: impl Into<GrantId> + Send,
+        rejected: &Auth,
+    ) -> Result<Auth, TokenError> {
+        let id = grant.into();
+        let outcome = self.token_other_than(id, &rejected.token).await;
+        self.conclude(id, Reach::Own, outcome).await
     }
 
     /// What a caller gets. The operator is told before, if it is for them to act.

@@ -13,10 +13,11 @@ use fanvue_bot::backend::Backend;
 use fanvue_bot::client::{AppCredentials, ClientSecret};
 use fanvue_bot::creator::{Creator, Settings};
 use fanvue_bot::engine::Engine;
-use fanvue_bot::id::{AccountId, CreatorId};
+use fanvue_bot::id::{AccountId, AgencyId, CreatorId};
 use fanvue_bot::memory::{MemoryBackend, MemoryVault};
 use fanvue_bot::oauth::{
-    Authorizer, Connection, ConnectionAlerts, NeedsReconnect, SessionId, TokenError, TokenSource,
+    Authorizer, Connection, ConnectionAlerts, GrantId, NeedsReconnect, SessionId, TokenError,
+    TokenSource,
 };
 use fanvue_bot::persona::Persona;
 use fanvue_bot::rest::RestClient;
@@ -39,7 +40,7 @@ struct Cookies;
 
 #[async_trait]
 impl AdminCheck for Cookies {
-    async fn check(&self, request: &Parts, _creator: CreatorId) -> Result<SessionId, Response> {
+    async fn check(&self, request: &Parts, _grant: GrantId) -> Result<SessionId, Response> {
         let cookie = request.headers.get(COOKIE);
         cookie
             .and_then(|cookie| cookie.to_str().ok()?.strip_prefix(COOKIE_OF))
@@ -71,10 +72,11 @@ pub(crate) struct Stage {
     pub(crate) store: Arc<MemoryBackend>,
     pub(crate) engine: Engine,
     pub(crate) tokens: TokenSource,
+    pub(crate) authorizer: Authorizer,
     pub(crate) pager: Arc<Pager>,
     pub(crate) creator: CreatorId,
     pub(crate) luna: uuid::Uuid,
-    nova: uuid::Uuid,
+    pub(crate) nova: uuid::Uuid,
     stop: tokio::sync::oneshot::Sender<()>,
 }
 
@@ -134,7 +136,7 @@ impl Stage {
             .unwrap();
         let verifier = Verifier::new(&Secret::new(WEBHOOK_SECRET)).unwrap();
         let webhooks = Webhooks::builder(verifier, engine.intake().clone()).build();
-        let router = OAuth::new(authorizer, Arc::new(Cookies))
+        let router = OAuth::new(authorizer.clone(), Arc::new(Cookies))
             .router()
             .merge(webhooks.router());
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -151,6 +153,7 @@ impl Stage {
             store,
             engine,
             tokens,
+            authorizer,
             pager,
             creator,
             luna,
@@ -195,9 +198,26 @@ impl Stage {
     }
 
     pub(crate) async fn connect(&self, user: uuid::Uuid) -> Page {
+        self.connect_at(self.start(), user).await
+    }
+
+    /// Follows `start` in a browser that is signed in at Fanvue as `user`.
+    pub(crate) async fn connect_at(&self, start: String, user: uuid::Uuid) -> Page {
         self.simulator
             .set_consent(ConsentMode::Automatic, Some(user));
-        self.follow(self.start(), Some("one")).await
+        self.follow(start, Some("one")).await
+    }
+
+    pub(crate) fn start_agency(&self, agency: AgencyId) -> String {
+        format!("{}/oauth/start?agency_id={agency}", self.base)
+    }
+
+    /// Where the browser of session `one` is sent to, and the state that it takes along.
+    async fn state(&self) -> String {
+        let to_fanvue = self.get(&self.start(), Some("one")).await;
+        let to_fanvue = to_fanvue.headers()[LOCATION].to_str().unwrap().to_owned();
+        let (_, state) = to_fanvue.split_once("&state=").unwrap();
+        state.split_once('&').unwrap().0.to_owned()
     }
 
     async fn answer(&self, page: &Page, answer: &str) -> Page {
@@ -317,5 +337,76 @@ async fn what_fanvue_refuses_is_shown_with_its_remedy() {
     let page = stage.connect(stage.luna).await;
     says(&page, 400, "Compare the client id and secret");
     assert!(!page.text.contains("wrong"));
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn each_error_that_comes_back_with_the_browser_is_shown_in_words_with_its_remedy() {
+    let stage = Stage::set("reply-bot-secret").await;
+    for (query, status, remedy) in [
+        ("error=access_denied", 400, "allow access on Fanvue"),
+        ("error=invalid_scope", 400, "tick the scopes"),
+        (
+            "error=unauthorized_client",
+            400,
+            "Compare the client id and secret",
+        ),
+        (
+            "error=invalid_request&error_description=The+redirect_uri+does+not+match",
+            400,
+            "Register the deployment&#39;s callback address",
+        ),
+        (
+            "error=request_forbidden&error_description=The+login+session+does+not+match",
+            400,
+            "Sign out of Fanvue in this browser",
+        ),
+        ("error=temporarily_unavailable", 502, "Wait a minute"),
+        ("error=something_new", 400, "compare the app&#39;s settings"),
+        ("code=ory_ac_wrong", 400, "check that the callback address"),
+        (
+            "code=x&iss=https%3A%2F%2Fevil.example",
+            400,
+            "deployment&#39;s issuer",
+        ),
+    ] {
+        let state = stage.state().await;
+        let url = format!("{}/oauth/callback?{query}&state={state}", stage.base);
+        let page = stage.follow(url, Some("one")).await;
+        says(&page, status, remedy);
+        assert!(!page.text.contains("does not match") && !page.text.contains("evil"));
+    }
+    assert_eq!(stage.account().await, None);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn an_address_that_is_not_registered_ends_at_fanvue_and_a_wrong_account_at_home() {
+    let stage = Stage::set("reply-bot-secret").await;
+    let agency = stage
+        .simulator
+        .with_world(|world, now| world.add_agency("agency", &[stage.luna], now));
+    says(
+        &stage.connect(agency).await,
+        400,
+        "Sign in at Fanvue as the creator",
+    );
+    let id = AgencyId::from_uuid(uuid::Uuid::from_u128(70));
+    let start = stage.start_agency(id);
+    says(
+        &stage.connect_at(start.clone(), stage.luna).await,
+        400,
+        "as the agency",
+    );
+    says(&stage.connect_at(start, agency).await, 200, "@agency");
+
+    // Fanvue does not send a browser to an address that it does not know.
+    stage.simulator.with_world(|world, _| {
+        let app = world.app_mut(CLIENT_ID).unwrap();
+        app.redirect_uris = vec!["https://elsewhere.example.test/oauth/callback".to_owned()];
+    });
+    let page = stage.connect(stage.luna).await;
+    says(&page, 400, "redirect_uri");
+    assert!(!page.text.contains("Connected"));
     stage.end().await;
 }

@@ -2,6 +2,7 @@
 
 use fanvue_bot::sqlx::PostgresBackend;
 
+mod agency;
 mod conformance;
 mod connect;
 mod day;

@@ -1,4 +1,4 @@
-//! Where an operator connects a creator's account: the way to Fanvue and back.
+//! Where an operator connects an account: the way to Fanvue and back.
 
 mod page;
 
@@ -17,16 +17,15 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use fanvue_bot_core::id::CreatorId;
 use fanvue_bot_core::oauth::{
-    AuthorizeError, Authorized, Authorizer, CallbackQuery, Confirmation, Login, SessionId,
+    AuthorizeError, Authorized, Authorizer, CallbackQuery, Confirmation, GrantId, Login, SessionId,
 };
 use serde::Deserialize;
 
 /// Who may connect accounts. The integrator's own sessions decide.
 #[async_trait]
 pub trait AdminCheck: fmt::Debug + Send + Sync + 'static {
-    /// The session that the request belongs to, if it may connect `creator`; or else the answer to give
+    /// The session that the request belongs to, if it may connect the creator or agency; or else the answer to give
     /// instead, such as a redirect to the login or a 403.
     ///
     /// The session is what an authorization is bound to: name it by something that cannot be guessed, such
@@ -35,14 +34,14 @@ pub trait AdminCheck: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// The answer for those who may not.
-    async fn check(&self, request: &Parts, creator: CreatorId) -> Result<SessionId, Response>;
+    async fn check(&self, request: &Parts, grant: GrantId) -> Result<SessionId, Response>;
 }
 
-/// The routes by which an operator connects a creator's account.
+/// The routes by which an operator connects the account of a creator or an agency.
 ///
 /// | Route | Does |
 /// | --- | --- |
-/// | `GET /oauth/start?creator_id={id}` | sends the browser to Fanvue; with `&login=fresh` Fanvue asks for a login in any case |
+/// | `GET /oauth/start?creator_id={id}`, `?agency_id={id}` | sends the browser to Fanvue; with `&login=fresh` Fanvue asks for a login in any case |
 /// | `GET /oauth/callback` | takes it back, and shows what came of it |
 /// | `POST /oauth/confirm` | the answer to the question whether another account is meant |
 ///
@@ -94,7 +93,8 @@ impl fmt::Debug for OAuth {
 
 #[derive(Deserialize)]
 struct StartQuery {
-    creator_id: String,
+    creator_id: Option<String>,
+    agency_id: Option<String>,
     login: Option<String>,
 }
 
@@ -119,27 +119,31 @@ async fn start(
     query: Result<Query<StartQuery>, QueryRejection>,
 ) -> Response {
     let asked = query.ok().and_then(|Query(query)| {
-        let creator: CreatorId = query.creator_id.parse().ok()?;
+        let grant = match (query.creator_id, query.agency_id) {
+            (Some(creator), None) => GrantId::Creator(creator.parse().ok()?),
+            (None, Some(agency)) => GrantId::Agency(agency.parse().ok()?),
+            _ => return None,
+        };
         let login = match query.login.as_deref() {
             None => Login::Current,
             Some("fresh") => Login::Fresh,
             Some(_) => return None,
         };
-        Some((creator, login))
+        Some((grant, login))
     });
-    let Some((creator, login)) = asked else {
+    let Some((grant, login)) = asked else {
         return page::not_understood();
     };
-    let session = match door.admins.check(&request, creator).await {
+    let session = match door.admins.check(&request, grant).await {
         Ok(session) => session,
         Err(answer) => return answer,
     };
-    match door.authorizer.start(session, creator, login).await {
+    match door.authorizer.start(session, grant, login).await {
         Ok(url) => match HeaderValue::from_str(&url) {
             Ok(url) => sealed((StatusCode::SEE_OTHER, [(LOCATION, url)]).into_response()),
             Err(_) => page::not_understood(),
         },
-        Err(error) => failed(creator, &error),
+        Err(error) => failed(grant, &error),
     }
 }
 
@@ -158,10 +162,10 @@ async fn callback(
         error_description: returned.error_description,
         iss: returned.iss,
     };
-    let Some(creator) = query.creator() else {
+    let Some(grant) = query.grant() else {
         return page::not_understood();
     };
-    let session = match door.admins.check(&request, creator).await {
+    let session = match door.admins.check(&request, grant).await {
         Ok(session) => session,
         Err(answer) => return answer,
     };
@@ -171,7 +175,7 @@ async fn callback(
             user, confirmation, ..
         }) => page::question(user.handle.as_deref(), &confirmation),
         Ok(_) => page::not_understood(),
-        Err(error) => failed(creator, &error),
+        Err(error) => failed(grant, &error),
     }
 }
 
@@ -184,10 +188,10 @@ async fn confirm(
         return page::not_understood();
     };
     let confirmation = Confirmation::new(answer.confirmation);
-    let Some(creator) = confirmation.creator() else {
+    let Some(grant) = confirmation.grant() else {
         return page::not_understood();
     };
-    let session = match door.admins.check(&request, creator).await {
+    let session = match door.admins.check(&request, grant).await {
         Ok(session) => session,
         Err(answer) => return answer,
     };
@@ -204,11 +208,11 @@ async fn confirm(
             .map(|_| page::unchanged()),
         _ => return page::not_understood(),
     };
-    outcome.unwrap_or_else(|error| failed(creator, &error))
+    outcome.unwrap_or_else(|error| failed(grant, &error))
 }
 
-fn failed(creator: CreatorId, error: &AuthorizeError) -> Response {
-    tracing::warn!(creator.id = %creator, error = %error, "an account could not be connected");
+fn failed(grant: GrantId, error: &AuthorizeError) -> Response {
+    tracing::warn!(grant.id = %grant, error = %error, "an account could not be connected");
     let status = match error {
         AuthorizeError::Client { .. } | AuthorizeError::ServerTrouble => StatusCode::BAD_GATEWAY,
         AuthorizeError::Token(_)

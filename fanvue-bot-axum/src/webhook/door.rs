@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 use super::body;
 use super::counters::Counters;
-use super::secrets::{CreatorSecrets, Scope};
+use super::secrets::{Scope, StoredSecrets};
 
 /// The query parameter that may name the creator.
 const CREATOR_PARAMETER: &str = "creatorId";
@@ -30,7 +30,7 @@ const COME_BACK: Duration = Duration::from_secs(5);
 pub(super) struct Door {
     pub(super) verifier: Verifier,
     pub(super) intake: Intake,
-    pub(super) secrets: Option<CreatorSecrets>,
+    pub(super) secrets: Option<StoredSecrets>,
     pub(super) counters: Counters,
     pub(super) body_limit: usize,
     pub(super) read_timeout: Duration,
@@ -128,7 +128,7 @@ impl Door {
                 let verified = secrets.verify(&signature, body, now).await;
                 let verified = verified.map_err(|error| unavailable(&error))?;
                 let (verified, scope) = verified.map_err(Refusal::Unproved)?;
-                (verified, Some(scope))
+                (verified, scope)
             }
         };
         self.counters.proved(now);

@@ -22,7 +22,7 @@ use fanvue_bot_core::webhook::Verifier;
 use self::counters::Counters;
 pub use self::counters::WebhookCounters;
 use self::door::Door;
-use self::secrets::CreatorSecrets;
+use self::secrets::StoredSecrets;
 
 /// What a [`Webhooks`] is built from; made by [`Webhooks::builder`].
 #[derive(Debug)]
@@ -38,20 +38,19 @@ pub struct WebhooksBuilder {
 }
 
 impl WebhooksBuilder {
-    /// Also accepts what is signed with a creator's own
-    /// [`WebhookSecret`](fanvue_bot_core::secret::SecretKind::WebhookSecret) or
-    /// [`PreviousWebhookSecret`](fanvue_bot_core::secret::SecretKind::PreviousWebhookSecret) in this
-    /// vault, and then for that creator only. Off by default: the app's secret serves all. The tolerance
-    /// and the accepted forms are those of the app's verifier.
+    /// Also accepts what is signed with a secret that
+    /// [`WebhookSecrets`](fanvue_bot_core::webhook::WebhookSecrets) keeps in this vault: the deployment's for
+    /// all creators, an agency's for those whom it reaches, a creator's for that creator only. Off by
+    /// default: the verifier's secrets serve all. The tolerance and the accepted forms are the verifier's.
     ///
-    /// A request that the app's secret does not prove then costs a look-up by the account that it claims,
+    /// A request that the verifier does not prove then costs a look-up by the account that it claims,
     /// remembered for [`secret_cache`](Self::secret_cache).
-    pub fn creator_secrets(mut self, vault: Arc<dyn SecretVault>) -> Self {
+    pub fn stored_secrets(mut self, vault: Arc<dyn SecretVault>) -> Self {
         self.vault = Some(vault);
         self
     }
 
-    /// How long a creator's secrets, or that there are none, are remembered: the longest that a change
+    /// How long secrets of the vault, or that there are none, are remembered: the longest that a change
     /// of them takes to be heeded. 30 s by default; zero remembers nothing.
     pub const fn secret_cache(mut self, duration: Duration) -> Self {
         self.secret_cache = duration;
@@ -82,7 +81,7 @@ impl WebhooksBuilder {
     pub fn build(self) -> Webhooks {
         let secrets = self.vault.map(|vault| {
             let store = Arc::clone(self.intake.backend().store());
-            CreatorSecrets::new(self.verifier.clone(), store, vault, self.secret_cache)
+            StoredSecrets::new(self.verifier.clone(), store, vault, self.secret_cache)
         });
         Webhooks {
             door: Arc::new(Door {
@@ -160,7 +159,7 @@ impl fmt::Debug for Webhooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Webhooks")
             .field("verifier", &self.door.verifier)
-            .field("creator_secrets", &self.door.secrets.is_some())
+            .field("stored_secrets", &self.door.secrets.is_some())
             .field("body_limit", &self.door.body_limit)
             .field("counters", &self.counters())
             .finish_non_exhaustive()

@@ -7,7 +7,7 @@ use std::time::Duration;
 use fanvue_bot_axum::{Limits, Webhooks, WebhooksBuilder, serve};
 use fanvue_bot_core::backend::Backend;
 use fanvue_bot_core::creator::Creator;
-use fanvue_bot_core::id::CreatorId;
+use fanvue_bot_core::id::{AgencyId, CreatorId};
 use fanvue_bot_core::intake::Intake;
 use fanvue_bot_core::memory::{MemoryQueue, MemoryStore, MemoryVault};
 use fanvue_bot_core::persona::Persona;
@@ -27,11 +27,18 @@ pub(crate) const MIA: &str = "c0de0000-0000-4000-8000-000000000001";
 pub(crate) const ZOE: &str = "c0de0000-0000-4000-8000-000000000002";
 pub(crate) const MIAS_ACCOUNT: &str = "acc00000-0000-4000-8000-000000000001";
 const ZOES_ACCOUNT: &str = "acc00000-0000-4000-8000-000000000002";
+/// Reached by an agency's grant.
+const KIM: &str = "c0de0000-0000-4000-8000-000000000003";
+const KIMS_ACCOUNT: &str = "acc00000-0000-4000-8000-000000000003";
+const AGENCY: &str = "a9e00000-0000-4000-8000-000000000001";
 const NOBODYS_ACCOUNT: &str = "acc00000-0000-4000-8000-00000000000f";
 
 pub(crate) const APP: &str = "app-secret";
 const ZOES: &str = "zoes-own-secret";
 const ZOES_OLD: &str = "zoes-previous-secret";
+/// The app's, but from the vault.
+const STORED: &str = "stored-app-secret";
+const AGENCYS: &str = "agencys-secret";
 const NOW: i64 = 1_790_000_000;
 
 /// A running door over memory.
@@ -70,18 +77,28 @@ impl World {
         configure: impl FnOnce(WebhooksBuilder) -> WebhooksBuilder,
     ) -> Self {
         let store = Arc::new(MemoryStore::new());
-        for (id, account) in [(MIA, MIAS_ACCOUNT), (ZOE, ZOES_ACCOUNT)] {
+        for (id, account) in [
+            (MIA, MIAS_ACCOUNT),
+            (ZOE, ZOES_ACCOUNT),
+            (KIM, KIMS_ACCOUNT),
+        ] {
             let creator = Creator::new(id.parse().unwrap(), Persona::named("x"));
-            let creator = creator.account(account.parse().unwrap());
+            let mut creator = creator.account(account.parse().unwrap());
+            if id == KIM {
+                creator.agency = Some(AGENCY.parse().unwrap());
+            }
             store.commit(&creator.into(), None).await.unwrap();
         }
         let vault = MemoryVault::new();
         let zoe: CreatorId = ZOE.parse().unwrap();
-        for (kind, secret) in [
-            (SecretKind::WebhookSecret, ZOES),
-            (SecretKind::PreviousWebhookSecret, ZOES_OLD),
+        let agency: AgencyId = AGENCY.parse().unwrap();
+        let (current, previous) = (SecretKind::WebhookSecret, SecretKind::PreviousWebhookSecret);
+        for (id, secret) in [
+            (SecretId::of_creator(zoe, current), ZOES),
+            (SecretId::of_creator(zoe, previous), ZOES_OLD),
+            (SecretId::of_agency(agency, current), AGENCYS),
+            (SecretId::of_deployment(current), STORED),
         ] {
-            let id = SecretId::of_creator(zoe, kind);
             vault.put(&id, &Secret::new(secret), None).await.unwrap();
         }
         let (plan, vault_plan) = (FaultPlan::none(), FaultPlan::none());
@@ -93,7 +110,7 @@ impl World {
         if own_secrets {
             let vault = Faulty::new(vault, vault_plan.clone());
             builder = builder
-                .creator_secrets(Arc::new(vault))
+                .stored_secrets(Arc::new(vault))
                 .secret_cache(Duration::ZERO);
         }
         let webhooks = configure(builder).build();
@@ -301,7 +318,7 @@ async fn debug_shows_no_secret_and_no_words() {
         let verifier = Verifier::new(&Secret::new(secret)).unwrap();
         let backend = Backend::separate(Arc::new(MemoryStore::new()), Arc::new(MemoryQueue::new()));
         let builder = Webhooks::builder(verifier, Intake::new(backend))
-            .creator_secrets(Arc::new(MemoryVault::new()));
+            .stored_secrets(Arc::new(MemoryVault::new()));
         let before = format!("{builder:?}{builder:#?}");
         let webhooks = builder.build();
         format!("{before}{webhooks:?}{webhooks:#?}")
@@ -311,7 +328,7 @@ async fn debug_shows_no_secret_and_no_words() {
 }
 
 #[tokio::test]
-async fn a_creators_own_secret_speaks_for_that_creator_only() {
+async fn a_secret_speaks_for_its_owners_creators_only() {
     let world = World::with_own_secrets().await;
     for (secret, url, account, status) in [
         (ZOES, DOOR.to_owned(), ZOES_ACCOUNT, 200),
@@ -319,6 +336,24 @@ async fn a_creators_own_secret_speaks_for_that_creator_only() {
         (APP, DOOR.to_owned(), ZOES_ACCOUNT, 200),
         (ZOES, format!("{DOOR}/{ZOE}"), ZOES_ACCOUNT, 200),
         (APP, DOOR.to_owned(), MIAS_ACCOUNT, 200),
+        (STORED, DOOR.to_owned(), MIAS_ACCOUNT, 200),
+        (STORED, DOOR.to_owned(), ZOES_ACCOUNT, 200),
+        (STORED, DOOR.to_owned(), NOBODYS_ACCOUNT, 200),
+        (AGENCYS, DOOR.to_owned(), KIMS_ACCOUNT, 200),
+        (
+            AGENCYS,
+            format!("{DOOR}?creatorId={KIM}"),
+            KIMS_ACCOUNT,
+            200,
+        ),
+        (AGENCYS, DOOR.to_owned(), MIAS_ACCOUNT, 401),
+        (AGENCYS, DOOR.to_owned(), NOBODYS_ACCOUNT, 401),
+        (
+            AGENCYS,
+            format!("{DOOR}?creatorId={MIA}"),
+            KIMS_ACCOUNT,
+            401,
+        ),
         (ZOES, DOOR.to_owned(), MIAS_ACCOUNT, 401),
         (ZOES, DOOR.to_owned(), NOBODYS_ACCOUNT, 401),
         (ZOES, format!("{DOOR}/{ZOE}"), MIAS_ACCOUNT, 401),
@@ -334,7 +369,8 @@ async fn a_creators_own_secret_speaks_for_that_creator_only() {
         assert_eq!(answer.status, status, "{secret} {url} {account}");
     }
     let stored = world.store.conversations();
-    assert_eq!(stored.len(), 2);
+    assert_eq!(stored.len(), 3);
+    assert_eq!(world.webhooks.counters().unknown_creator, 1);
 }
 
 #[tokio::test]
@@ -346,6 +382,7 @@ async fn all_refusals_look_the_same_and_ask_the_same_of_store_and_vault() {
     for (url, body) in [
         (DOOR.to_owned(), body(MIAS_ACCOUNT)),
         (DOOR.to_owned(), body(ZOES_ACCOUNT)),
+        (DOOR.to_owned(), body(KIMS_ACCOUNT)),
         (DOOR.to_owned(), body(NOBODYS_ACCOUNT)),
         (format!("{DOOR}/{MIA}"), body(MIAS_ACCOUNT)),
         (format!("{DOOR}/{ZOE}"), body(MIAS_ACCOUNT)),
@@ -368,7 +405,8 @@ async fn all_refusals_look_the_same_and_ask_the_same_of_store_and_vault() {
         seen.push((answer.status, head, answer.body, asked));
     }
     assert_eq!(seen[0].0, 401);
-    assert_eq!(seen[0].3, (1, 2));
+    // The deployment's secrets, the creator's and the agency's, two each.
+    assert_eq!(seen[0].3, (1, 6));
     assert!(seen.iter().all(|one| *one == seen[0]), "{seen:#?}");
 }
 
@@ -495,7 +533,7 @@ async fn secrets_are_remembered_for_a_while() {
             world.post_signed(DOOR, "forged", &body).await;
         }
     }
-    assert_eq!(world.vault_plan.calls(), 4);
+    assert_eq!(world.vault_plan.calls(), 2 + 2 * 4);
 }
 
 #[tokio::test]

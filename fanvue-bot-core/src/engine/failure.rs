@@ -85,6 +85,7 @@ impl From<TokenError> for Failure {
             TokenError::NotConnected | TokenError::Corrupt => {
                 Remedy::Person(WaitCause::NotConnected)
             }
+            TokenError::CorruptApp => Remedy::Person(WaitCause::Deployment),
             TokenError::Client { source } if needs_person(source) => {
                 Remedy::Person(WaitCause::Deployment)
             }

@@ -1,5 +1,6 @@
 //! Connecting an account: authorization code with PKCE, from the first redirect to the stored tokens.
 
+mod agency;
 mod config;
 mod error;
 mod expiry;
@@ -11,29 +12,32 @@ use std::sync::Arc;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+pub use self::agency::ManagedCreator;
+pub(super) use self::config::check_address;
 pub use self::config::{AuthorizerBuilder, AuthorizerConfigError};
 pub use self::error::AuthorizeError;
 pub use self::on_connect::OnConnect;
+use super::apps::App;
 use super::pending::{Pending, Stage, hash};
 use super::refresh::Ports;
 use super::stored::StoredTokens;
-use super::{TokenError, TokenSource};
+use super::{GrantId, TokenError, TokenSource};
 use crate::client::{
     Auth, AuthorizationGrant, ClientError, CodeVerifier, Reach, RefreshToken, TokenSet, User,
 };
 use crate::creator::Creator;
 use crate::id::{AccountId, CreatorId};
+use crate::queue::FailureNote;
 use crate::revision::Versioned;
 use crate::secret::{Secret, SecretId, SecretKind, VaultError};
 use crate::store::StoreError;
-use crate::time::Timestamp;
 
-/// Connects creators' accounts: sends a browser to Fanvue, and takes it back.
+/// Connects accounts, of creators and of agencies: sends a browser to Fanvue, and takes it back.
 ///
-/// One authorization of a creator is open at a time; beginning another one ends it. It lies in the vault,
-/// sealed, under the creator's own row: nothing else is needed to find it, it cannot pile up, and deleting it
+/// One authorization of a creator or agency is open at a time; beginning another one ends it. It lies in the
+/// vault, sealed, under a row of its owner: nothing else is needed to find it, it cannot pile up, and deleting it
 /// at the revision that was read makes sure that it is used once. The `state` is 256 random bits and the
-/// creator's id. Only its hash is stored, with the hash of the admin session that began it; both have to
+/// id of whose connection it is. Only its hash is stored, with the hash of the admin session that began it; both have to
 /// match within 10 minutes.
 ///
 /// ```text
@@ -121,7 +125,7 @@ pub enum Authorized {
     /// The account is connected.
     Connected {
         /// Whose.
-        creator: CreatorId,
+        grant: GrantId,
         /// The account.
         user: User,
     },
@@ -130,7 +134,7 @@ pub enum Authorized {
     /// minutes neither is possible any more.
     OtherAccount {
         /// Whose.
-        creator: CreatorId,
+        grant: GrantId,
         /// The account that was connected before.
         before: AccountId,
         /// The account that is signed in now.
@@ -157,10 +161,10 @@ impl Confirmation {
         &self.0
     }
 
-    /// The creator that it is about, if it is well-formed. Nothing is proved by it.
+    /// Whose connection it is about, if it is well-formed. Nothing is proved by it.
     #[must_use]
-    pub fn creator(&self) -> Option<CreatorId> {
-        creator_of(&self.0)
+    pub fn grant(&self) -> Option<GrantId> {
+        grant_of(&self.0)
     }
 }
 
@@ -171,11 +175,11 @@ impl fmt::Debug for Confirmation {
 }
 
 impl CallbackQuery {
-    /// The creator that the state is about, if it is well-formed: to check the admin's rights by. Nothing is
+    /// Whose connection the state is about, if it is well-formed: to check the admin's rights by. Nothing is
     /// proved by it.
     #[must_use]
-    pub fn creator(&self) -> Option<CreatorId> {
-        self.state.as_deref().and_then(creator_of)
+    pub fn grant(&self) -> Option<GrantId> {
+        self.state.as_deref().and_then(grant_of)
     }
 }
 
@@ -186,32 +190,36 @@ impl Authorizer {
         AuthorizerBuilder::new(tokens, redirect_uri.into())
     }
 
-    /// Begins to connect `creator`, in place of what was begun before, and answers with the address to send
-    /// the browser of `session` to.
+    /// Begins to connect a creator or an agency, in place of what was begun before, and answers with the
+    /// address to send the browser of `session` to. An agency needs no record: its id is new with its first
+    /// connection, and stays the same when it connects again.
     ///
     /// # Errors
     /// [`AuthorizeError::UnknownCreator`]; what the store and the vault say.
     pub async fn start(
         &self,
         session: SessionId,
-        creator: CreatorId,
+        grant: impl Into<GrantId> + Send,
         login: Login,
     ) -> Result<String, AuthorizeError> {
-        self.creator(creator).await?;
-        let state = self.random(creator)?;
+        let grant = grant.into();
+        if let GrantId::Creator(creator) = grant {
+            self.creator(creator).await?;
+        }
+        let app = self.ports().apps.of(grant).await?;
+        let state = self.random(grant)?;
         let verifier = Zeroizing::new(self.random_text()?);
         let challenge = base64_url(&hash(&verifier));
         let rest = Zeroizing::new(verifier.as_bytes().to_vec());
-        self.put(creator, Stage::Begun, &state, session, rest)
-            .await?;
+        self.put(grant, Stage::Begun, &state, session, rest).await?;
         let mut url = format!(
             "{}?response_type=code&code_challenge_method=S256",
             self.endpoint
         );
         let scopes = self.scopes.join(" ");
         for (name, value) in [
-            ("client_id", &*self.ports().app.client_id),
-            ("redirect_uri", &self.redirect_uri),
+            ("client_id", &*app.credentials.client_id),
+            ("redirect_uri", self.redirect_uri(&app)),
             ("scope", &scopes),
             ("state", &state),
             ("code_challenge", &challenge),
@@ -240,7 +248,7 @@ impl Authorizer {
         query: &CallbackQuery,
     ) -> Result<Authorized, AuthorizeError> {
         let state = query.state.as_deref().unwrap_or_default();
-        let (creator, verifier) = self.take(Stage::Begun, session, state).await?;
+        let (id, verifier) = self.take(Stage::Begun, session, state).await?;
         if query.iss.as_ref().is_some_and(|iss| *iss != self.issuer) {
             return Err(AuthorizeError::WrongIssuer);
         }
@@ -250,10 +258,11 @@ impl Authorizer {
         let Some(code) = query.code.as_deref().filter(|code| !code.is_empty()) else {
             return Err(AuthorizeError::NotBegun);
         };
+        let app = self.ports().apps.of(id).await?;
         let grant = AuthorizationGrant {
-            app: self.ports().app.clone(),
             code: Secret::new(code),
-            redirect_uri: self.redirect_uri.clone(),
+            redirect_uri: self.redirect_uri(&app).to_owned(),
+            app: app.credentials,
             code_verifier: CodeVerifier::new(
                 std::str::from_utf8(&verifier).map_err(|_| AuthorizeError::NotBegun)?,
             ),
@@ -264,9 +273,10 @@ impl Authorizer {
             Err(ClientError::InvalidGrant) => return Err(AuthorizeError::CodeRefused),
             Err(error) => return Err(error.into()),
         };
-        let outcome = self.settle(session, creator, &tokens, asked).await;
+        let stored = StoredTokens::issued(&tokens, None, asked).of(None, &grant.app);
+        let outcome = self.settle(session, id, &tokens, stored).await;
         if outcome.is_err() {
-            self.give_back(creator, tokens.refresh_token.as_ref()).await;
+            self.give_back(id, tokens.refresh_token.as_ref()).await;
         }
         outcome
     }
@@ -280,13 +290,12 @@ impl Authorizer {
         &self,
         session: SessionId,
         confirmation: &Confirmation,
-    ) -> Result<(CreatorId, AccountId), AuthorizeError> {
-        let (creator, account, tokens) = self.take_other(session, confirmation).await?;
-        match self.connect(creator, account, &tokens).await {
-            Ok(()) => Ok((creator, account)),
+    ) -> Result<(GrantId, AccountId), AuthorizeError> {
+        let (grant, account, tokens) = self.take_other(session, confirmation).await?;
+        match self.connect(grant, account, &tokens).await {
+            Ok(()) => Ok((grant, account)),
             Err(error) => {
-                self.give_back(creator, tokens.refresh_token().as_ref())
-                    .await;
+                self.give_back(grant, tokens.refresh_token().as_ref()).await;
                 Err(error)
             }
         }
@@ -300,11 +309,10 @@ impl Authorizer {
         &self,
         session: SessionId,
         confirmation: &Confirmation,
-    ) -> Result<CreatorId, AuthorizeError> {
-        let (creator, _, tokens) = self.take_other(session, confirmation).await?;
-        self.give_back(creator, tokens.refresh_token().as_ref())
-            .await;
-        Ok(creator)
+    ) -> Result<GrantId, AuthorizeError> {
+        let (grant, _, tokens) = self.take_other(session, confirmation).await?;
+        self.give_back(grant, tokens.refresh_token().as_ref()).await;
+        Ok(grant)
     }
 
     const fn ports(&self) -> &Ports {
@@ -316,13 +324,17 @@ impl Authorizer {
         found.ok_or(AuthorizeError::UnknownCreator)
     }
 
+    fn redirect_uri<'a>(&'a self, app: &'a App) -> &'a str {
+        app.redirect_uri.as_deref().unwrap_or(&self.redirect_uri)
+    }
+
     /// What to do with tokens that a code was exchanged for.
     async fn settle(
         &self,
         session: SessionId,
-        id: CreatorId,
+        id: GrantId,
         tokens: &TokenSet,
-        issued: Timestamp,
+        mut stored: StoredTokens,
     ) -> Result<Authorized, AuthorizeError> {
         if tokens.refresh_token.is_none() {
             return Err(AuthorizeError::NoRefreshToken);
@@ -336,13 +348,23 @@ impl Authorizer {
             reach: Reach::Own,
         };
         let user = self.ports().client.current_user(&auth).await?;
-        let creator = self.creator(id).await?.value;
-        let stored = StoredTokens::issued(tokens, None, issued);
-        if user.is_creator == Some(false) {
-            return Err(AuthorizeError::NotACreator);
-        }
-        self.check_free(id, user.id).await?;
-        match creator.account {
+        let before = match id {
+            GrantId::Creator(creator) => {
+                if user.is_creator == Some(false) {
+                    return Err(AuthorizeError::NotACreator);
+                }
+                self.check_free(creator, user.id).await?;
+                self.creator(creator).await?.value.account
+            }
+            GrantId::Agency(agency) => {
+                if user.is_creator == Some(true) && self.all_users(&auth).await?.is_empty() {
+                    return Err(AuthorizeError::NotAnAgency);
+                }
+                self.account_of(agency).await?
+            }
+        };
+        stored.account = Some(user.id);
+        match before {
             Some(before) if before != user.id => {
                 let confirmation = self.random(id)?;
                 let bytes = stored.to_bytes().ok_or(TokenError::Corrupt)?;
@@ -352,7 +374,7 @@ impl Authorizer {
                 self.put(id, Stage::Confirm, &confirmation, session, rest)
                     .await?;
                 Ok(Authorized::OtherAccount {
-                    creator: id,
+                    grant: id,
                     before,
                     user,
                     confirmation: Confirmation(confirmation),
@@ -360,7 +382,7 @@ impl Authorizer {
             }
             _ => {
                 self.connect(id, user.id, &stored).await?;
-                Ok(Authorized::Connected { creator: id, user })
+                Ok(Authorized::Connected { grant: id, user })
             }
         }
     }
@@ -388,22 +410,47 @@ impl Authorizer {
     }
 
     /// Stores the account with the creator, then the tokens. Tokens of another account go first: between the
-    /// two steps there must never be tokens of one account beside the name of another.
+    /// two steps there must never be tokens of one account beside the name of another. An agency's account
+    /// lies with its tokens.
     async fn connect(
         &self,
-        id: CreatorId,
+        id: GrantId,
         account: AccountId,
         tokens: &StoredTokens,
     ) -> Result<(), AuthorizeError> {
+        match id {
+            GrantId::Creator(creator) => self.own_account(creator, account).await?,
+            GrantId::Agency(agency) => {
+                if self
+                    .account_of(agency)
+                    .await?
+                    .is_some_and(|before| before != account)
+                {
+                    let old = self.tokens.forget(id).await?;
+                    self.give_back(id, old.as_ref()).await;
+                }
+            }
+        }
+        self.tokens.store(id, tokens).await?;
+        tracing::info!(grant.id = %id, "fanvue account connected");
+        match id {
+            GrantId::Creator(creator) => self.connected(creator).await,
+            GrantId::Agency(agency) => self.agency_connected(agency).await,
+        }
+        Ok(())
+    }
+
+    /// Gives the account to the creator, to be reached by a grant of their own.
+    async fn own_account(&self, id: CreatorId, account: AccountId) -> Result<(), AuthorizeError> {
         loop {
             let mut creator = self.creator(id).await?;
             if creator.value.account == Some(account) && creator.value.agency.is_none() {
-                break;
+                return Ok(());
             }
             self.check_free(id, account).await?;
             if creator.value.account != Some(account) {
                 let old = self.tokens.forget(id.into()).await?;
-                self.give_back(id, old.as_ref()).await;
+                self.give_back(id.into(), old.as_ref()).await;
             }
             creator.value.account = Some(account);
             creator.value.agency = None;
@@ -414,32 +461,39 @@ impl Authorizer {
                 .commit(&creator.value.into(), expected)
                 .await
             {
-                Ok(_) => break,
+                Ok(_) => return Ok(()),
                 Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        self.tokens.store(id.into(), tokens).await?;
-        tracing::info!(creator.id = %id, "fanvue account connected");
+    }
+
+    async fn connected(&self, creator: CreatorId) {
         if let Some(on_connect) = &self.on_connect {
-            on_connect.connected(id).await;
+            on_connect.connected(creator).await;
         }
-        Ok(())
     }
 
     /// Revokes a grant that nobody will use. Best effort: what stays at Fanvue is of no use to anybody, as
     /// its tokens are stored nowhere.
-    async fn give_back(&self, creator: CreatorId, token: Option<&RefreshToken>) {
+    async fn give_back(&self, id: GrantId, token: Option<&RefreshToken>) {
         let Some(token) = token else { return };
         let ports = self.ports();
-        if let Err(error) = ports.client.revoke_token(&ports.app, token).await {
-            tracing::warn!(creator.id = %creator, error = %error, "a grant that is not used could not be revoked");
+        let revoked = match ports.apps.of(id).await {
+            Ok(app) => {
+                let revoked = ports.client.revoke_token(&app.credentials, token);
+                revoked.await.map_err(TokenError::from)
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = revoked {
+            tracing::warn!(grant.id = %id, error = %FailureNote::from_error(&error), "a grant that is not used could not be revoked");
         }
     }
 
     async fn put(
         &self,
-        creator: CreatorId,
+        id: GrantId,
         stage: Stage,
         proof: &str,
         session: SessionId,
@@ -455,17 +509,16 @@ impl Authorizer {
         let secret = Secret::new(pending.to_bytes().as_slice());
         let vault = &self.ports().vault;
         loop {
-            let before = vault.get(&row(creator)).await?;
+            let before = vault.get(&row(id)).await?;
             let expected = before.as_ref().map(|before| before.revision);
-            match vault.put(&row(creator), &secret, expected).await {
+            match vault.put(&row(id), &secret, expected).await {
                 Ok(_) => {
                     // An account that nobody has said yes to, and now nobody can.
                     let other = before
                         .and_then(|before| Pending::from_bytes(before.value.expose()))
                         .and_then(|pending| other_account(&pending));
                     if let Some((_, tokens)) = other {
-                        self.give_back(creator, tokens.refresh_token().as_ref())
-                            .await;
+                        self.give_back(id, tokens.refresh_token().as_ref()).await;
                     }
                     return Ok(());
                 }
@@ -481,10 +534,10 @@ impl Authorizer {
         stage: Stage,
         session: SessionId,
         proof: &str,
-    ) -> Result<(CreatorId, Zeroizing<Vec<u8>>), AuthorizeError> {
-        let creator = creator_of(proof).ok_or(AuthorizeError::NotBegun)?;
+    ) -> Result<(GrantId, Zeroizing<Vec<u8>>), AuthorizeError> {
+        let id = grant_of(proof).ok_or(AuthorizeError::NotBegun)?;
         let vault = &self.ports().vault;
-        let stored = vault.get(&row(creator)).await?;
+        let stored = vault.get(&row(id)).await?;
         let stored = stored.ok_or(AuthorizeError::NotBegun)?;
         let pending = Pending::from_bytes(stored.value.expose())
             .filter(|pending| pending.stage == stage && pending.is_proved_by(proof))
@@ -492,34 +545,33 @@ impl Authorizer {
         if pending.session != session.0 {
             return Err(AuthorizeError::OtherSession);
         }
-        match vault.delete(&row(creator), stored.revision).await {
+        match vault.delete(&row(id), stored.revision).await {
             Ok(()) => {}
             Err(VaultError::Conflict) => return Err(AuthorizeError::NotBegun),
             Err(error) => return Err(error.into()),
         }
         if pending.ends_at <= self.ports().clock.now() {
             if let Some((_, tokens)) = other_account(&pending) {
-                self.give_back(creator, tokens.refresh_token().as_ref())
-                    .await;
+                self.give_back(id, tokens.refresh_token().as_ref()).await;
             }
             return Err(AuthorizeError::Expired);
         }
-        Ok((creator, pending.rest))
+        Ok((id, pending.rest))
     }
 
     async fn take_other(
         &self,
         session: SessionId,
         confirmation: &Confirmation,
-    ) -> Result<(CreatorId, AccountId, StoredTokens), AuthorizeError> {
-        let (creator, rest) = self.take(Stage::Confirm, session, &confirmation.0).await?;
+    ) -> Result<(GrantId, AccountId, StoredTokens), AuthorizeError> {
+        let (id, rest) = self.take(Stage::Confirm, session, &confirmation.0).await?;
         let (account, tokens) = split(&rest).ok_or(AuthorizeError::NotBegun)?;
-        Ok((creator, account, tokens))
+        Ok((id, account, tokens))
     }
 
-    /// 256 random bits and the creator they are for.
-    fn random(&self, creator: CreatorId) -> Result<String, AuthorizeError> {
-        Ok(format!("{}.{creator}", self.random_text()?))
+    /// 256 random bits and the grant they are for.
+    fn random(&self, id: GrantId) -> Result<String, AuthorizeError> {
+        Ok(format!("{}.{id}", self.random_text()?))
     }
 
     /// 256 random bits as 43 characters: the length of a code verifier.
@@ -530,11 +582,11 @@ impl Authorizer {
     }
 }
 
-const fn row(creator: CreatorId) -> SecretId {
-    SecretId::of_creator(creator, SecretKind::PendingAuthorization)
+const fn row(id: GrantId) -> SecretId {
+    id.secret(SecretKind::PendingAuthorization)
 }
 
-fn creator_of(text: &str) -> Option<CreatorId> {
+fn grant_of(text: &str) -> Option<GrantId> {
     text.split_once('.')?.1.parse().ok()
 }
 

@@ -13,6 +13,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::apps::Apps;
 use super::grant::{Memory, Unsaved};
 use super::grant_id::GrantId;
 use super::status::RefreshFailure;
@@ -22,6 +23,7 @@ use crate::client::{
     AccessToken, AppCredentials, ClientError, FanvueClient, RefreshToken, TokenSet,
 };
 use crate::entropy::Entropy;
+use crate::id::AccountId;
 use crate::revision::{Revision, Versioned};
 use crate::secret::{Secret, SecretId, SecretKind, SecretVault, VaultError};
 use crate::store::{HolderId, Lease, LeaseName, Store};
@@ -54,7 +56,7 @@ pub(super) struct Ports {
     pub(super) vault: Arc<dyn SecretVault>,
     pub(super) store: Arc<dyn Store>,
     pub(super) client: Arc<dyn FanvueClient>,
-    pub(super) app: AppCredentials,
+    pub(super) apps: Apps,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
 }
@@ -137,6 +139,7 @@ impl Ports {
         old: &AccessToken,
         need: Need,
     ) -> Outcome {
+        let app = self.apps.of(id).await?.credentials;
         let (stored, token, earlier) = loop {
             let mut stored = self.load(id).await?;
             if stored.value.access_token != old.expose() {
@@ -146,6 +149,9 @@ impl Ports {
                 let failure = RefreshFailure::NoRefreshToken;
                 return self.end(id, old, failure).await;
             };
+            if !stored.value.are_of(&app) {
+                return self.end(id, old, RefreshFailure::AppChanged).await;
+            }
             let now = self.clock.now();
             let earlier = stored.value.refresh_started;
             match earlier {
@@ -171,7 +177,7 @@ impl Ports {
         let mut requests = 1;
         loop {
             let asked = self.clock.now();
-            let error = match self.client.refresh_tokens(&self.app, &token).await {
+            let error = match self.client.refresh_tokens(&app, &token).await {
                 Ok(fresh) => {
                     let tokens = StoredTokens::issued(&fresh, Some(&stored.value), asked);
                     return self.keep(id, memory, &stored, tokens).await;
@@ -319,7 +325,23 @@ impl StoredTokens {
             refresh_started: None,
             failure: None,
             alerted_at: None,
+            account: before.and_then(|tokens| tokens.account),
+            client_id: before.and_then(|tokens| tokens.client_id.clone()),
         }
+    }
+
+    /// With the account that gave the grant, and the app that it was given to.
+    pub(super) fn of(mut self, account: Option<AccountId>, app: &AppCredentials) -> Self {
+        self.account = account;
+        self.client_id = Some((*app.client_id).to_owned());
+        self
+    }
+
+    /// Whether `app` can refresh and revoke them.
+    pub(super) fn are_of(&self, app: &AppCredentials) -> bool {
+        self.client_id
+            .as_deref()
+            .is_none_or(|client_id| client_id == &*app.client_id)
     }
 
     pub(super) fn refresh_token(&self) -> Option<RefreshToken> {

@@ -82,10 +82,13 @@ pub enum RefreshFailure {
     Unaccepted,
     /// Our own vault or store did not answer.
     Storage,
+    /// The creator or agency has another app now than the one that the tokens were issued to. Connect
+    /// again.
+    AppChanged,
 }
 
 impl RefreshFailure {
-    const STORED: [(u8, Self); 9] = [
+    const STORED: [(u8, Self); 10] = [
         (1, Self::InvalidGrant),
         (2, Self::NoRefreshToken),
         (3, Self::InvalidClient),
@@ -95,6 +98,7 @@ impl RefreshFailure {
         (7, Self::Refused),
         (8, Self::Unaccepted),
         (9, Self::Storage),
+        (10, Self::AppChanged),
     ];
 
     /// The number under which it is stored; never changes.

@@ -1,13 +1,11 @@
 //! A token set as it lies in the vault.
-//!
-//! Fields one after another, each a tag byte, a length of four bytes, little endian, and so many bytes.
-//! A tag that is not known is passed over, so that an older version reads what a newer one wrote. Written
-//! by hand, and not as JSON, because the buffer is made once at its full size: one that grows would leave
-//! copies of the tokens behind.
 
+use uuid::Uuid;
 use zeroize::{Zeroize, Zeroizing};
 
+use super::fields;
 use super::status::RefreshFailure;
+use crate::id::AccountId;
 use crate::time::Timestamp;
 
 const ACCESS_TOKEN: u8 = 1;
@@ -19,9 +17,8 @@ const ISSUED_AT: u8 = 6;
 const REFRESH_STARTED: u8 = 7;
 const FAILURE: u8 = 8;
 const ALERTED_AT: u8 = 9;
-
-/// The tag and the length.
-const HEADER: usize = 5;
+const ACCOUNT: u8 = 10;
+const CLIENT_ID: u8 = 11;
 
 #[derive(Clone)]
 #[cfg_attr(test, derive(Debug, PartialEq))]
@@ -41,6 +38,10 @@ pub(super) struct StoredTokens {
     pub(super) failure: Option<(RefreshFailure, Timestamp)>,
     /// When the operator was told that the account has to be connected again.
     pub(super) alerted_at: Option<Timestamp>,
+    /// The account that gave the grant, where it was asked.
+    pub(super) account: Option<AccountId>,
+    /// The app that the tokens were issued to: no other one can refresh them.
+    pub(super) client_id: Option<String>,
 }
 
 impl Drop for StoredTokens {
@@ -56,6 +57,7 @@ impl StoredTokens {
         let expires_at = self.expires_at.as_micros().to_le_bytes();
         let issued_at = self.issued_at.map(|at| at.as_micros().to_le_bytes());
         let started = self.refresh_started.map(|at| at.as_micros().to_le_bytes());
+        let account = self.account.map(|account| account.as_uuid().into_bytes());
         let alerted_at = self.alerted_at.map(|at| at.as_micros().to_le_bytes());
         let failure = self.failure.map(|(failure, at)| {
             let mut value = [failure.number(); 9];
@@ -85,14 +87,13 @@ impl StoredTokens {
         if let Some(value) = &failure {
             fields.push((FAILURE, value));
         }
-        let size = fields.iter().map(|(_, value)| HEADER + value.len()).sum();
-        let mut bytes = Zeroizing::new(Vec::with_capacity(size));
-        for (tag, value) in fields {
-            bytes.push(tag);
-            bytes.extend_from_slice(&u32::try_from(value.len()).ok()?.to_le_bytes());
-            bytes.extend_from_slice(value);
+        if let Some(account) = &account {
+            fields.push((ACCOUNT, account));
         }
-        Some(bytes)
+        if let Some(client_id) = &self.client_id {
+            fields.push((CLIENT_ID, client_id.as_bytes()));
+        }
+        fields::write(&fields)
     }
 
     /// `None` if a field is cut off, of another type, or missing.
@@ -107,15 +108,13 @@ impl StoredTokens {
             refresh_started: None,
             failure: None,
             alerted_at: None,
+            account: None,
+            client_id: None,
         };
         let (mut has_access_token, mut expires_at) = (false, None);
-        while let Some((tag, rest)) = bytes.split_first() {
-            let (length, rest) = rest.split_first_chunk::<4>()?;
-            let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
-            let (value, rest) = rest.split_at_checked(length)?;
-            bytes = rest;
+        while let Some((tag, value)) = fields::take(&mut bytes).ok()? {
             let text = || std::str::from_utf8(value).ok().map(str::to_owned);
-            match *tag {
+            match tag {
                 ACCESS_TOKEN => {
                     tokens.access_token = text()?;
                     has_access_token = true;
@@ -131,6 +130,11 @@ impl StoredTokens {
                     tokens.failure =
                         RefreshFailure::from_number(*number).map(|failure| (failure, at));
                 }
+                ACCOUNT => {
+                    let id = Uuid::from_slice(value).ok()?;
+                    tokens.account = Some(AccountId::from_uuid(id));
+                }
+                CLIENT_ID => tokens.client_id = Some(text()?),
                 SCOPE => tokens.scopes.push(text()?),
                 NEEDS_RECONNECT => tokens.needs_reconnect = true,
                 _ => {}
@@ -150,6 +154,7 @@ fn time(value: &[u8]) -> Option<Timestamp> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::fields::HEADER;
     use super::*;
 
     fn tokens() -> StoredTokens {
@@ -163,6 +168,8 @@ mod tests {
             refresh_started: None,
             failure: None,
             alerted_at: None,
+            account: None,
+            client_id: None,
         }
     }
 
@@ -181,7 +188,10 @@ mod tests {
         started.issued_at = Some(Timestamp::from_seconds(1));
         started.refresh_started = Some(Timestamp::from_seconds(2));
         started.failure = Some((RefreshFailure::RateLimited, Timestamp::from_seconds(3)));
-        for tokens in [tokens(), dead, started] {
+        let mut of_own_app = tokens();
+        of_own_app.account = Some(AccountId::from_uuid(Uuid::from_u128(5)));
+        of_own_app.client_id = Some("luna-app".to_owned());
+        for tokens in [tokens(), dead, started, of_own_app] {
             assert_eq!(read(&tokens.to_bytes().unwrap()), Some(tokens));
         }
     }

@@ -1,5 +1,6 @@
 //! Secrets: the value type, the vault port, and the keyring that seals them at rest.
 
+mod fingerprint;
 mod keyring;
 
 use std::fmt;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
+pub use self::fingerprint::Fingerprint;
 pub use self::keyring::{KeyId, Keyring, KeyringBuilder, KeyringError, MasterKey};
 use crate::id::{AgencyId, CreatorId};
 use crate::retry::Retry;

@@ -28,12 +28,17 @@
 pub mod event;
 pub mod signature;
 
+mod secrets;
+mod subscriptions;
+
 mod json;
 mod rfc3339;
 mod wire;
 
 pub use self::event::{Event, EventKey, EventKind, Hints, ParseEventError};
+pub use self::secrets::{LiveSecrets, WebhookSecretError, WebhookSecrets};
 pub use self::signature::{Decoy, SignatureError, Signer, VerifiedBody, Verifier, VerifierError};
+pub use self::subscriptions::{SubscribeError, Subscribed, Subscriptions};
 
 use crate::id::AccountId;
 

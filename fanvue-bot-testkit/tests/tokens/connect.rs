@@ -1,11 +1,14 @@
 //! Connecting an account: state, PKCE, sessions, and whose account it is.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use fanvue_bot_core::creator::Creator;
 use fanvue_bot_core::id::{AccountId, CreatorId};
 use fanvue_bot_core::oauth::{
-    AuthorizeError, Authorized, Authorizer, CallbackQuery, Connection, Login, SessionId, TokenError,
+    AuthorizeError, Authorized, Authorizer, CallbackQuery, Connection, GrantId, Login, OnConnect,
+    SessionId, TokenError,
 };
 use fanvue_bot_core::persona::Persona;
 use fanvue_bot_core::time::Clock;
@@ -18,18 +21,36 @@ use crate::scene::{CLIENT_ID, Process, Scene};
 
 const CALLBACK: &str = "https://bot.example.test/oauth/callback";
 
-struct Stage {
-    scene: Scene,
-    process: Process,
-    authorizer: Authorizer,
-    creator: CreatorId,
-    luna: Uuid,
-    nova: Uuid,
-    session: SessionId,
+pub(crate) struct Stage {
+    pub(crate) scene: Scene,
+    pub(crate) process: Process,
+    pub(crate) authorizer: Authorizer,
+    pub(crate) creator: CreatorId,
+    pub(crate) luna: Uuid,
+    pub(crate) nova: Uuid,
+    pub(crate) session: SessionId,
+    pub(crate) woken: Arc<Woken>,
+}
+
+/// Whose work was told to go on.
+#[derive(Debug, Default)]
+pub(crate) struct Woken(Mutex<Vec<CreatorId>>);
+
+impl Woken {
+    pub(crate) fn take(&self) -> Vec<CreatorId> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+#[async_trait]
+impl OnConnect for Woken {
+    async fn connected(&self, creator: CreatorId) {
+        self.0.lock().unwrap().push(creator);
+    }
 }
 
 /// The parameters of a query, decoded.
-fn query(url: &str) -> Vec<(String, String)> {
+pub(crate) fn query(url: &str) -> Vec<(String, String)> {
     let (_, query) = url.split_once('?').unwrap();
     query
         .split('&')
@@ -41,13 +62,13 @@ fn query(url: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-fn of(query: &[(String, String)], name: &str) -> String {
+pub(crate) fn of(query: &[(String, String)], name: &str) -> String {
     let found = query.iter().find(|(found, _)| found == name);
     found.unwrap().1.clone()
 }
 
 impl Stage {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let scene = Scene::new();
         let now = moment(scene.clock.now());
         let (luna, nova) = {
@@ -62,7 +83,9 @@ impl Stage {
         scene
             .add(Creator::new(creator, Persona::named("Luna")))
             .await;
+        let woken = Arc::new(Woken::default());
         let authorizer = Authorizer::builder(process.tokens.clone(), CALLBACK)
+            .on_connect(Arc::<Woken>::clone(&woken))
             .build()
             .unwrap();
         Self {
@@ -73,20 +96,25 @@ impl Stage {
             luna,
             nova,
             session: SessionId::of("a session's token"),
+            woken,
         }
     }
 
-    async fn start(&self) -> Vec<(String, String)> {
+    pub(crate) async fn start(&self) -> Vec<(String, String)> {
+        self.start_for(self.creator.into()).await
+    }
+
+    pub(crate) async fn start_for(&self, grant: GrantId) -> Vec<(String, String)> {
         let url = self
             .authorizer
-            .start(self.session, self.creator, Login::Current)
+            .start(self.session, grant, Login::Current)
             .await
             .unwrap();
         query(&url)
     }
 
     /// What Fanvue sends back once `user` has agreed to what was asked for.
-    fn agree(&self, asked: &[(String, String)], user: Uuid) -> CallbackQuery {
+    pub(crate) fn agree(&self, asked: &[(String, String)], user: Uuid) -> CallbackQuery {
         let scopes = of(asked, "scope");
         self.agree_to(asked, user, &scopes)
     }
@@ -108,21 +136,32 @@ impl Stage {
         }
     }
 
-    async fn callback(&self, query: &CallbackQuery) -> Result<Authorized, AuthorizeError> {
+    pub(crate) async fn callback(
+        &self,
+        query: &CallbackQuery,
+    ) -> Result<Authorized, AuthorizeError> {
         self.authorizer.callback(self.session, query).await
     }
 
-    async fn connect(&self, user: Uuid) -> Result<Authorized, AuthorizeError> {
-        let asked = self.start().await;
+    pub(crate) async fn connect(&self, user: Uuid) -> Result<Authorized, AuthorizeError> {
+        self.connect_for(self.creator.into(), user).await
+    }
+
+    pub(crate) async fn connect_for(
+        &self,
+        grant: GrantId,
+        user: Uuid,
+    ) -> Result<Authorized, AuthorizeError> {
+        let asked = self.start_for(grant).await;
         self.callback(&self.agree(&asked, user)).await
     }
 
-    async fn stored(&self) -> Creator {
+    pub(crate) async fn stored(&self) -> Creator {
         self.scene.creator(self.creator).await
     }
 
     /// Whose account the stored token stands for.
-    async fn token_of(&self) -> Option<Uuid> {
+    pub(crate) async fn token_of(&self) -> Option<Uuid> {
         match self.process.tokens.auth(&self.stored().await).await {
             Ok(auth) => {
                 let access = auth.token.expose().parse().unwrap();
@@ -150,7 +189,7 @@ async fn an_account_is_connected_and_its_id_is_read_from_fanvue() {
         .await
         .unwrap();
     assert!(
-        matches!(authorized, Authorized::Connected { creator, .. } if creator == stage.creator)
+        matches!(authorized, Authorized::Connected { grant, .. } if grant == stage.creator.into())
     );
     let account = AccountId::from_uuid(stage.luna);
     assert_eq!(stage.stored().await.account, Some(account));

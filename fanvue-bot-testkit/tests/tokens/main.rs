@@ -3,8 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
+mod agency;
 mod alerts;
+mod apps;
 mod connect;
+mod hooks;
 mod scene;
 
 use std::future::Future;

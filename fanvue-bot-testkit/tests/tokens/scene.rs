@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use fanvue_bot_core::client::{AppCredentials, Auth, ClientSecret, TokenSet};
+use fanvue_bot_core::client::{AppCredentials, Auth, ClientSecret, FanvueClient, TokenSet};
 use fanvue_bot_core::creator::Creator;
 use fanvue_bot_core::id::{AccountId, CreatorId};
 use fanvue_bot_core::memory::{MemoryStore, MemoryVault};
@@ -60,7 +60,7 @@ impl SecretVault for Yielding {
 pub(crate) struct Scene {
     pub(crate) clock: VirtualClock,
     pub(crate) world: Arc<Mutex<World>>,
-    vault: Arc<MemoryVault>,
+    pub(crate) vault: Arc<MemoryVault>,
     store: Arc<MemoryStore>,
     processes: Mutex<u64>,
     pub(crate) alerts: Arc<Pager>,
@@ -105,6 +105,7 @@ impl ConnectionAlerts for Pager {
 /// One process: its token source, and the plan by which its ports fail.
 pub(crate) struct Process {
     pub(crate) tokens: TokenSource,
+    pub(crate) client: Arc<dyn FanvueClient>,
     pub(crate) plan: FaultPlan,
     requests: FaultPlan,
 }
@@ -171,7 +172,10 @@ impl Scene {
     pub(crate) fn process_with(&self, plan: FaultPlan) -> Process {
         let requests = FaultPlan::none().only(|operation| operation == REFRESH);
         let fanvue = WorldClient::new(Arc::clone(&self.world), Arc::new(self.clock.clone()));
-        let client = Faulty::new(Faulty::new(fanvue, requests.clone()), plan.clone());
+        let client: Arc<dyn FanvueClient> = Arc::new(Faulty::new(
+            Faulty::new(fanvue, requests.clone()),
+            plan.clone(),
+        ));
         let seed = {
             let mut processes = self.processes.lock().unwrap();
             *processes += 1;
@@ -180,7 +184,7 @@ impl Scene {
         let tokens = TokenSource::new(
             Arc::new(Faulty::new(Yielding(Arc::clone(&self.vault)), plan.clone())),
             Arc::new(Faulty::new(Arc::clone(&self.store), plan.clone())),
-            Arc::new(client),
+            Arc::clone(&client),
             AppCredentials {
                 client_id: CLIENT_ID.into(),
                 client_secret: ClientSecret::new(CLIENT_SECRET),
@@ -191,6 +195,7 @@ impl Scene {
         .alerts(Arc::<Pager>::clone(&self.alerts), START);
         Process {
             tokens,
+            client,
             plan,
             requests,
         }
@@ -203,6 +208,13 @@ impl Scene {
     /// Stores a creator.
     pub(crate) async fn add(&self, creator: Creator) {
         self.store.commit(&creator.into(), None).await.unwrap();
+    }
+
+    /// Stores a creator who is there already.
+    pub(crate) async fn replace(&self, creator: Creator) {
+        let before = self.store.creator(creator.id).await.unwrap().unwrap();
+        let expected = Some(before.revision);
+        self.store.commit(&creator.into(), expected).await.unwrap();
     }
 
     pub(crate) async fn creator(&self, id: CreatorId) -> Creator {

@@ -135,6 +135,11 @@ impl AuthorizerBuilder {
     }
 }
 
+/// Whether browsers may be sent back there: https, or plain HTTP to this machine, where nothing can listen in.
+pub(in crate::oauth) fn check_address(url: &str) -> Result<(), &'static str> {
+    check(url, Loopback::Allowed)
+}
+
 /// RFC 6749, section 3.3.
 fn is_scope(scope: &str) -> bool {
     !scope.is_empty()

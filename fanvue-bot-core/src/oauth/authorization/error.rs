@@ -65,6 +65,15 @@ pub enum AuthorizeError {
     /// The account that is signed in is no creator's.
     #[error("the fanvue account is not a creator's")]
     NotACreator,
+    /// The account that is signed in is no agency's.
+    #[error("the fanvue account is not an agency's")]
+    NotAnAgency,
+    /// The agency does not manage the account, or does no more.
+    #[error("the agency does not manage this account at fanvue")]
+    NotManaged,
+    /// The creator was connected to another account, whose fans are stored with them.
+    #[error("the creator was connected to another account before")]
+    OtherAccountBefore,
     /// Another creator of this deployment has the account.
     #[error("another creator of this deployment is connected to this account")]
     AccountTaken,
@@ -161,10 +170,20 @@ impl AuthorizeError {
             Self::NotACreator => {
                 "Sign in at Fanvue as the creator, not as a fan or an agency, and start again."
             }
+            Self::NotAnAgency => {
+                "Sign in at Fanvue as the agency, not as one of its creators, and start again."
+            }
+            Self::NotManaged => {
+                "Add the creator to the agency at Fanvue, or pick one of those that the agency lists."
+            }
+            Self::OtherAccountBefore => {
+                "Create another creator here for this account, or pick the account that this one had before."
+            }
             Self::AccountTaken => {
                 "Disconnect the other creator first, or sign in at Fanvue as this one, and start again."
             }
             Self::Client { .. } => "Start again in a minute; if it stays, look at the health page.",
+            Self::Token(TokenError::NotConnected) => "Connect the account first.",
             Self::Token(_) | Self::Store(_) | Self::Vault(_) | Self::Entropy(_) => {
                 "This deployment could not store the connection. Look at its logs, then start again."
             }

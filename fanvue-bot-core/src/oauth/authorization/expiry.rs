@@ -1,19 +1,23 @@
 //! Authorizations that were begun and that nobody came back to.
 
 use super::{AuthorizeError, Authorizer, Pending, other_account, row};
-use crate::id::CreatorId;
+use crate::oauth::GrantId;
 use crate::secret::VaultError;
 
 impl Authorizer {
-    /// Erases what the creator's authorization left if its 10 minutes are over, and revokes the tokens of
+    /// Erases what the authorization of a creator or agency left if its 10 minutes are over, and revokes the tokens of
     /// another account that nobody said yes to. Answers whether there was one. Idempotent; for a sweep, since
     /// an authorization that has ended can do no harm.
     ///
     /// # Errors
     /// [`AuthorizeError::Vault`]; it is still there then.
-    pub async fn erase_expired(&self, creator: CreatorId) -> Result<bool, AuthorizeError> {
+    pub async fn erase_expired(
+        &self,
+        grant: impl Into<GrantId> + Send,
+    ) -> Result<bool, AuthorizeError> {
+        let id = grant.into();
         let vault = &self.ports().vault;
-        let Some(stored) = vault.get(&row(creator)).await? else {
+        let Some(stored) = vault.get(&row(id)).await? else {
             return Ok(false);
         };
         let pending = Pending::from_bytes(stored.value.expose());
@@ -25,15 +29,14 @@ impl Authorizer {
         {
             return Ok(false);
         }
-        match vault.delete(&row(creator), stored.revision).await {
+        match vault.delete(&row(id), stored.revision).await {
             Ok(()) => {}
             // Another one was begun, or this one was used, meanwhile.
             Err(VaultError::Conflict) => return Ok(false),
             Err(error) => return Err(error.into()),
         }
         if let Some((_, tokens)) = pending.as_ref().and_then(other_account) {
-            self.give_back(creator, tokens.refresh_token().as_ref())
-                .await;
+            self.give_back(id, tokens.refresh_token().as_ref()).await;
         }
         Ok(true)
     }

@@ -1,0 +1,192 @@
+//! The secrets that webhooks are signed with: two live for each owner, so that one can be changed while
+//! events come in.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::{Verifier, VerifierError};
+use crate::secret::{
+    Fingerprint, Secret, SecretId, SecretKind, SecretOwner, SecretVault, VaultError,
+};
+
+/// The webhook secrets of a deployment: those of its app, and those of creators and agencies who have an app
+/// or a subscription of their own.
+///
+/// Each owner has two that count: the current one, and the one before until [`end_previous`]. They lie in
+/// the vault, sealed, and are not shown again once they are saved. Clones share the vault.
+///
+/// [`end_previous`]: Self::end_previous
+#[derive(Clone)]
+pub struct WebhookSecrets {
+    vault: Arc<dyn SecretVault>,
+}
+
+/// What an owner's secrets are recognized by.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct LiveSecrets {
+    /// The current one.
+    pub current: Option<Fingerprint>,
+    /// The one before, which is still accepted.
+    pub previous: Option<Fingerprint>,
+}
+
+/// Why a webhook secret was not saved.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WebhookSecretError {
+    /// It cannot be one.
+    #[error(transparent)]
+    Invalid(#[from] VerifierError),
+    /// The vault refused.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
+
+impl WebhookSecrets {
+    /// The secrets in this vault.
+    #[must_use]
+    pub fn new(vault: Arc<dyn SecretVault>) -> Self {
+        Self { vault }
+    }
+
+    /// Makes `secret` the current one of `owner`; the one before stays accepted, and the one before that
+    /// counts no more. Saving the current one again changes nothing.
+    ///
+    /// In two steps, each of which leaves the owner with a secret that is accepted. If the second fails,
+    /// call it again.
+    ///
+    /// # Errors
+    /// [`WebhookSecretError::Invalid`] for an empty one; [`WebhookSecretError::Vault`].
+    pub async fn rotate(
+        &self,
+        owner: SecretOwner,
+        secret: &Secret,
+    ) -> Result<LiveSecrets, WebhookSecretError> {
+        Verifier::new(secret)?;
+        loop {
+            let current = self.vault.get(&current(owner)).await?;
+            if current
+                .as_ref()
+                .is_some_and(|stored| stored.value == *secret)
+            {
+                break;
+            }
+            if let Some(before) = &current {
+                self.replace(previous(owner), &before.value).await?;
+            }
+            let expected = current.map(|stored| stored.revision);
+            match self
+                .vault
+                .put(&self::current(owner), secret, expected)
+                .await
+            {
+                Ok(_) => break,
+                Err(VaultError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(self.live(owner).await?)
+    }
+
+    /// Accepts the secret before the current one no more: once Fanvue signs with the new one. Idempotent.
+    ///
+    /// # Errors
+    /// The vault's.
+    pub async fn end_previous(&self, owner: SecretOwner) -> Result<(), VaultError> {
+        self.delete(previous(owner)).await
+    }
+
+    /// Erases both secrets of `owner`. Idempotent.
+    ///
+    /// # Errors
+    /// The vault's; one of them may then be gone.
+    pub async fn remove(&self, owner: SecretOwner) -> Result<(), VaultError> {
+        self.delete(current(owner)).await?;
+        self.delete(previous(owner)).await
+    }
+
+    /// What the secrets of `owner` are recognized by.
+    ///
+    /// # Errors
+    /// The vault's.
+    pub async fn live(&self, owner: SecretOwner) -> Result<LiveSecrets, VaultError> {
+        let [current, previous] = self.read(owner).await?;
+        Ok(LiveSecrets {
+            current: current.map(|secret| secret.fingerprint()),
+            previous: previous.map(|secret| secret.fingerprint()),
+        })
+    }
+
+    /// What proves events that are signed with a secret of `owner`, by the rules of `rules`: its tolerance and
+    /// the forms that it accepts. `None` if there is none. Reads the vault twice, whatever it finds.
+    ///
+    /// # Errors
+    /// The vault's.
+    pub async fn verifier(
+        &self,
+        owner: SecretOwner,
+        rules: &Verifier,
+    ) -> Result<Option<Verifier>, VaultError> {
+        let mut verifier: Option<Verifier> = None;
+        for secret in self.read(owner).await?.into_iter().flatten() {
+            let next = match verifier.take() {
+                Some(verifier) => verifier.also(&secret),
+                None => rules.with_secret(&secret),
+            };
+            match next {
+                Ok(next) => verifier = Some(next),
+                Err(error) => {
+                    tracing::warn!(%owner, %error, "a stored webhook secret cannot be used");
+                }
+            }
+        }
+        Ok(verifier)
+    }
+
+    async fn read(&self, owner: SecretOwner) -> Result<[Option<Secret>; 2], VaultError> {
+        let current = self.vault.get(&current(owner)).await?;
+        let previous = self.vault.get(&previous(owner)).await?;
+        Ok([current, previous].map(|stored| stored.map(|stored| stored.value)))
+    }
+
+    async fn replace(&self, id: SecretId, secret: &Secret) -> Result<(), VaultError> {
+        loop {
+            let expected = self.vault.get(&id).await?.map(|stored| stored.revision);
+            match self.vault.put(&id, secret, expected).await {
+                Err(VaultError::Conflict) => {}
+                outcome => return outcome.map(drop),
+            }
+        }
+    }
+
+    async fn delete(&self, id: SecretId) -> Result<(), VaultError> {
+        while let Some(stored) = self.vault.get(&id).await? {
+            match self.vault.delete(&id, stored.revision).await {
+                Err(VaultError::Conflict) => {}
+                outcome => return outcome,
+            }
+        }
+        Ok(())
+    }
+}
+
+const fn current(owner: SecretOwner) -> SecretId {
+    SecretId {
+        owner,
+        kind: SecretKind::WebhookSecret,
+    }
+}
+
+const fn previous(owner: SecretOwner) -> SecretId {
+    SecretId {
+        owner,
+        kind: SecretKind::PreviousWebhookSecret,
+    }
+}
+
+impl fmt::Debug for WebhookSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebhookSecrets").finish_non_exhaustive()
+    }
+}
