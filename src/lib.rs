@@ -114,3 +114,13 @@ pub use fanvue_bot_sqlx as sqlx;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// Runs the examples of the guides.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/guides/connect-a-creator.md")]
+struct ConnectACreator;
+
+/// Runs the examples of the guides.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/guides/run-as-an-agency.md")]
+struct RunAsAnAgency;
