@@ -75,6 +75,8 @@ mod cursor;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod fair;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod fault;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod job_id;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod migration;

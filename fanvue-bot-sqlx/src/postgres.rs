@@ -45,7 +45,6 @@ mod wake;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use fanvue_bot_core::backend::{Atomicity, BackendError, CommitAndEnqueue};
@@ -196,9 +195,4 @@ impl Drop for Inner {
             task.abort();
         }
     }
-}
-
-/// How long `duration` is in microseconds; saturates.
-fn micros(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }

@@ -25,3 +25,25 @@ impl Default for QueueSettings {
         }
     }
 }
+
+impl QueueSettings {
+    /// The first setting that cannot work, and why, for a back end that puts up to `max_group` operations into one
+    /// transaction.
+    pub(crate) const fn fault(&self, max_group: usize) -> Option<(&'static str, &'static str)> {
+        if max_group == 0 {
+            return Some(("max_group", "must be at least 1"));
+        }
+        if self.lane_cap == 0 {
+            return Some(("lane_cap", "must be at least 1, or no job is ever claimed"));
+        }
+        if self.poll_interval.is_zero() {
+            return Some(("poll_interval", "must be more than 0"));
+        }
+        None
+    }
+}
+
+/// How long `duration` is in microseconds; saturates.
+pub(crate) fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}

@@ -8,12 +8,13 @@ use fanvue_bot_core::queue::{Claim, ClaimedJob, ClaimedLane, FailureNote, Orderi
 use fanvue_bot_core::time::Timestamp;
 use uuid::Uuid;
 
+use super::PostgresBackend;
 use super::fault::Fault;
 use super::options::LeaseClock;
 use super::sql::{Columns, Values};
-use super::{PostgresBackend, micros};
 use crate::fair::{ReadyLane, pick};
 use crate::row::{CorruptField, SET_ASIDE, SET_ASIDE_ATTEMPTS, kind_from_json};
+use crate::settings::micros;
 
 const CLAIM: &str = "SELECT seq, id, creator_id, lane, priority, kind, due_at, attempt, token, leased_until \
     FROM fanvue_bot.claim($1, $2, $3, $4, $5, $6, $7, $8)";

@@ -202,16 +202,10 @@ impl PostgresBuilder {
                 return fault("acquire_timeout", reason);
             }
         }
-        if self.max_group == 0 {
-            return fault("max_group", "must be at least 1");
+        match self.queue.fault(self.max_group) {
+            Some((setting, reason)) => fault(setting, reason),
+            None => Ok(()),
         }
-        if self.queue.lane_cap == 0 {
-            return fault("lane_cap", "must be at least 1, or no job is ever claimed");
-        }
-        if self.queue.poll_interval.is_zero() {
-            return fault("poll_interval", "must be more than 0");
-        }
-        Ok(())
     }
 
     pub(super) fn max_connections_or_default(&self) -> u32 {

@@ -12,15 +12,16 @@ use fanvue_bot_core::queue::{
 };
 use fanvue_bot_core::time::Timestamp;
 
+use super::PostgresBackend;
 use super::claim::lease_micros;
 use super::fault::Fault;
 use super::group::{Call, Inbox};
 use super::options::PostgresBuilder;
 use super::sql::{Columns, Database, Values};
 use super::wake::{self, Shared};
-use super::{PostgresBackend, micros};
 use crate::job_id;
 use crate::row::CorruptField;
+use crate::settings::micros;
 
 const EXTEND: &str = "SELECT seq, token, leased_until FROM fanvue_bot.extend($1, $2, $3, $4)";
 const COMPLETE: &str = "SELECT seq, token FROM fanvue_bot.complete($1, $2, $3)";

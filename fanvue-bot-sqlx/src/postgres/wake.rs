@@ -13,9 +13,9 @@ use uuid::Uuid;
 
 use super::fault::Fault;
 use super::low_water::LowWater;
-use super::micros;
 use super::options::{LeaseClock, PostgresBuilder};
 use super::sql::{Database, Values};
+use crate::settings::micros;
 use crate::signal::Signal;
 
 /// On which those listen who wait for jobs. Carries nothing.

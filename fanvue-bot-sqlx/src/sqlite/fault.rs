@@ -4,11 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use fanvue_bot_core::backend::BackendError;
-use fanvue_bot_core::queue::QueueError;
-use fanvue_bot_core::secret::VaultError;
-use fanvue_bot_core::store::StoreError;
-
+use crate::fault::into_port_errors;
 use crate::row::CorruptField;
 
 /// Why the database did not do what it was asked. Shared by all callers whose operations failed together.
@@ -130,35 +126,7 @@ impl std::error::Error for Fault {
     }
 }
 
-impl From<Fault> for StoreError {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::Corrupt(field) => field.into(),
-            other => Self::unavailable(other),
-        }
-    }
-}
-
-impl From<Fault> for QueueError {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::Corrupt(field) => field.into(),
-            other => Self::unavailable(other),
-        }
-    }
-}
-
-impl From<Fault> for VaultError {
-    fn from(fault: Fault) -> Self {
-        Self::unavailable(fault)
-    }
-}
-
-impl From<Fault> for BackendError {
-    fn from(fault: Fault) -> Self {
-        Self::Store(fault.into())
-    }
-}
+into_port_errors!(Fault);
 
 /// Why a database could not be opened. Whatever the reason, the file is as it was.
 #[derive(Debug, thiserror::Error)]

@@ -145,19 +145,13 @@ impl SqliteBuilder {
         if self.readers == 0 {
             return fault("readers", "must be at least 1");
         }
-        if self.max_group == 0 {
-            return fault("max_group", "must be at least 1");
-        }
-        if self.queue.lane_cap == 0 {
-            return fault("lane_cap", "must be at least 1, or no job is ever claimed");
-        }
         if i32::try_from(self.busy_timeout.as_millis()).is_err() {
             return fault("busy_timeout", "must be less than 24 days");
         }
-        if self.queue.poll_interval.is_zero() {
-            return fault("poll_interval", "must be more than 0");
+        match self.queue.fault(self.max_group) {
+            Some((setting, reason)) => fault(setting, reason),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     pub(super) fn path(&self) -> &Path {

@@ -16,7 +16,6 @@ mod register;
 mod secret;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteConnection;
@@ -251,9 +250,4 @@ fn fail(ops: Vec<Op>, fault: &Fault) {
     for op in ops {
         op.fail(fault);
     }
-}
-
-/// How long `duration` is in microseconds; saturates.
-fn micros(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }

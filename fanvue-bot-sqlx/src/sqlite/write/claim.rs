@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::{Call, Transaction};
 use crate::fair::{ReadyLane, pick};
 use crate::row::{CorruptField, SET_ASIDE, SET_ASIDE_ATTEMPTS, kind_from_json};
+use crate::settings::micros;
 use crate::sqlite::fault::Fault;
 use crate::sqlite::sql::{Columns, Values, execute, fetch, json_numbers};
 
@@ -235,7 +236,7 @@ impl Transaction<'_> {
             if job.attempt >= SET_ASIDE_ATTEMPTS {
                 self.bury(job.number, now, &cause).await?;
             } else {
-                let due = now.saturating_add(super::micros(SET_ASIDE));
+                let due = now.saturating_add(micros(SET_ASIDE));
                 self.put_back(job.number, due, &cause).await?;
             }
             lanes.insert(job.lane);

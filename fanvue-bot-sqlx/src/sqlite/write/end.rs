@@ -8,8 +8,9 @@ use fanvue_bot_core::queue::{Claim, FailureNote, QueueError};
 use fanvue_bot_core::time::Timestamp;
 use uuid::Uuid;
 
-use super::{Call, Transaction, micros};
+use super::{Call, Transaction};
 use crate::job_id;
+use crate::settings::micros;
 use crate::sqlite::fault::Fault;
 use crate::sqlite::sql::{Columns, Values, execute, fetch, json_numbers};
 
