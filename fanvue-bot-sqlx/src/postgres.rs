@@ -20,7 +20,8 @@
 //!
 //! [`ROLES`] is a script that makes what an operator needs: a role that owns the tables and migrates, and one that
 //! the bot works with. One role may be both. Neither is a superuser, and no step needs one, so it runs on hosted
-//! databases too; Supabase's own `postgres` role bypasses row level security and is refused.
+//! databases too; Supabase's own `postgres` role bypasses row level security and is refused;
+//! docs/guides/supabase.md in the repository has the steps there.
 //!
 //! # Poolers
 //!

@@ -28,6 +28,8 @@ pub(super) enum Cause {
     NoDatabase,
     MissingRight,
     NoSchema,
+    Present,
+    Timeout,
     DiskFull,
     ReadOnly,
     /// Another transaction was in the way: each operation is worth a try on its own.
@@ -80,6 +82,8 @@ fn cause_of(error: &sqlx::Error) -> Cause {
     // https://www.postgresql.org/docs/current/errcodes-appendix.html
     match code.as_deref().unwrap_or_default() {
         "53300" => Cause::TooManyConnections,
+        "42P07" | "42723" => Cause::Present,
+        "57014" => Cause::Timeout,
         "53100" | "53000" => Cause::DiskFull,
         "57P01" | "57P02" | "57P03" => Cause::Starting,
         "28000" | "28P01" => Cause::Login,
@@ -133,6 +137,11 @@ impl fmt::Display for Fault {
             Cause::NoSchema => {
                 "the tables of this library are missing: open the database once with a role that may create \
                  them"
+            }
+            Cause::Present => "the schema fanvue_bot has such a table already",
+            Cause::Timeout => {
+                "the server gave a statement up: raise statement_timeout for the role, or find out what holds the \
+                 database up"
             }
             Cause::DiskFull => "the server's disk is full: free space",
             Cause::ReadOnly => {
@@ -242,6 +251,12 @@ pub enum OpenError {
         /// Which tables, sequences and functions.
         missing: String,
     },
+    /// The schema has tables, and what its migrations have noted is gone.
+    #[error(
+        "the schema fanvue_bot has tables, but not the table migrations that says of which version they are: restore a \
+         backup, or drop the schema if nothing in it is needed"
+    )]
+    Unlisted,
     /// Row level security was taken off tables with rows of several creators.
     #[error(
         "row level security is off for {tables}: run ALTER TABLE fanvue_bot.(name) ENABLE ROW LEVEL SECURITY, FORCE \

@@ -223,6 +223,7 @@ async fn migrate(
         let fault = Fault::from(error);
         match fault.cause() {
             Cause::MissingRight => missing("create the schema fanvue_bot and its tables"),
+            Cause::Present => OpenError::Unlisted,
             _ => fault.into(),
         }
     })

@@ -254,3 +254,21 @@ impl fmt::Debug for PostgresBuilder {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Supabase's pooler tells projects apart by the name of the user.
+    #[test]
+    fn a_user_name_with_a_project_in_it_is_taken_as_it_is() {
+        let address = "postgresql://fanvue_bot_app.abcdefghijkl:secret@host.example:6543/postgres";
+        let builder = PostgresBuilder::new(Source::Address(address.to_owned()));
+        let options = builder
+            .pooler(Pooler::Transaction)
+            .connection(address)
+            .unwrap();
+        assert_eq!(options.get_username(), "fanvue_bot_app.abcdefghijkl");
+        assert_eq!(options.get_port(), 6543);
+    }
+}

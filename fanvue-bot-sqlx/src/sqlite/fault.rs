@@ -211,6 +211,18 @@ pub enum OpenError {
         /// Which.
         path: PathBuf,
     },
+    /// The file, or the write-ahead log beside it, cannot be opened or made.
+    #[error(
+        "{} or the log beside it cannot be opened: make the file and its directory readable and writable for this \
+         user, on a disk that is not mounted read-only",
+        path.display()
+    )]
+    NoAccess {
+        /// Which.
+        path: PathBuf,
+        /// What the driver said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// Another process holds the file.
     #[error(
         "{} is locked by another process: end it or its transaction, or raise busy_timeout",
@@ -260,7 +272,11 @@ impl OpenError {
                 Some(directory) if !directory.as_os_str().is_empty() => Self::MissingDirectory {
                     directory: directory.to_owned(),
                 },
-                _ => Self::Failed {
+                _ if path.is_dir() => Self::Failed {
+                    path,
+                    source: Box::new(fault),
+                },
+                _ => Self::NoAccess {
                     path,
                     source: Box::new(fault),
                 },

@@ -14,6 +14,7 @@ mod postgres;
 mod queue;
 #[cfg(feature = "sea-orm")]
 mod sea_orm;
+mod small;
 mod space;
 mod store;
 mod vault;

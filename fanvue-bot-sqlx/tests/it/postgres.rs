@@ -9,3 +9,5 @@ mod plans;
 mod queue;
 mod sealed;
 pub(crate) mod server;
+mod space;
+mod supabase;

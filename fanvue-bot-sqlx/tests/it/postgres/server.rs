@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::PostgresBackend;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
-use tokio::sync::OnceCell;
+use tokio::sync::{MutexGuard, OnceCell};
 
 /// The role that tests work as: no superuser, and row level security holds for it.
 pub(crate) const ROLE: &str = "fanvue_bot_test";
@@ -52,6 +52,14 @@ pub(crate) async fn fresh() -> Option<Fresh> {
     }
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     Some(Fresh::create(&format!("{number}"), Some(template), After::Reuse).await)
+}
+
+/// A turn at the roles that the role script makes, which all databases of the server share; `None` if there is no
+/// server.
+pub(crate) async fn alone_with_roles() -> Option<MutexGuard<'static, ()>> {
+    static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    admin_address()?;
+    Some(TURN.lock().await)
 }
 
 /// A fresh database without anything in it.
