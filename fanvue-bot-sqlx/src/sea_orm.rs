@@ -26,7 +26,9 @@
 //! On Postgres, the pool: [`PostgresBackend::from_sea_orm`](crate::PostgresBackend::from_sea_orm) takes its
 //! connections from the application's, and opens one more of its own, which listens. The pool stays the
 //! application's: [`close`](crate::PostgresBackend::close) leaves it open, and its limits are those that the
-//! application has set. A reply in flight holds no connection, so a pool needs none for each.
+//! application has set. A reply in flight holds no connection, so a pool needs none for each. SeaORM's pool asks the server whether a
+//! connection still works before each use, which doubles the round trips: `ConnectOptions::test_before_acquire(false)`
+//! spares that.
 //!
 //! On SQLite, the file: [`SqliteBackend::from_sea_orm`](crate::SqliteBackend::from_sea_orm) opens the file that the
 //! pool has open, with its own writer and readers. SQLite lets one connection write at a time, and the writer's group
