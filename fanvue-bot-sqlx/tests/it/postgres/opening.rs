@@ -185,10 +185,7 @@ async fn a_role_that_may_not_use_a_part_of_the_schema_is_told_which() {
     for (taken, named) in [
         ("DELETE ON fanvue_bot.messages", "messages"),
         ("USAGE, UPDATE ON SEQUENCE fanvue_bot.fences", "fences"),
-        (
-            "EXECUTE ON FUNCTION fanvue_bot.next_due(bigint)",
-            "next_due",
-        ),
+        ("EXECUTE ON FUNCTION fanvue_bot.register(text)", "register"),
         ("SELECT ON fanvue_bot.migrations", "schema fanvue_bot"),
         ("USAGE ON SCHEMA fanvue_bot", "schema fanvue_bot"),
     ] {
@@ -332,8 +329,8 @@ async fn a_schema_that_lost_a_part_or_its_seal_is_refused() {
         ("lost_table", "DROP TABLE fanvue_bot.leases", "leases"),
         (
             "lost_function",
-            "DROP FUNCTION fanvue_bot.next_due(bigint)",
-            "next_due",
+            "DROP FUNCTION fanvue_bot.register(text)",
+            "register",
         ),
         (
             "lost_migrations",

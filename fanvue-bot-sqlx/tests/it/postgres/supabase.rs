@@ -126,7 +126,7 @@ async fn an_administrator_like_supabases_makes_the_roles_and_its_api_reaches_not
         for row in &objects {
             refused(&mut inside, &row.get::<String, _>(0)).await;
         }
-        refused(&mut inside, "SELECT fanvue_bot.next_due(0)").await;
+        refused(&mut inside, "SELECT fanvue_bot.register('x')").await;
         refused(&mut inside, "SELECT nextval('fanvue_bot.fences')").await;
         run(&mut inside, "RESET ROLE".to_owned()).await;
     }
