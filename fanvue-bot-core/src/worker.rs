@@ -94,6 +94,8 @@ const SHORTEST_POLL: Duration = Duration::from_millis(10);
 const FINISH: Duration = Duration::from_secs(20);
 /// How often it is noted that the worker is at it.
 const BEAT: Duration = Duration::from_secs(5);
+/// How long that may take.
+const BEAT_PATIENCE: Duration = Duration::from_secs(2);
 /// How often a page of what is overdue is looked at.
 const SWEEP: Duration = Duration::from_secs(30);
 
@@ -193,7 +195,7 @@ impl Worker {
                     Ok(next) => swept_to = next,
                     Err(error) => tracing::warn!(worker.id = %options.id, error = %FailureNote::from_error(&error), "overdue conversations could not be woken"),
                 },
-                _ = beat.tick() => engine.beat().await,
+                _ = beat.tick() => note_beat(&engine).await,
                 () = wait(&*queue, free > claimed, trouble_until, options.poll), if idle => {}
                 () = std::future::ready(()), if !idle => {}
             }
@@ -203,10 +205,15 @@ impl Worker {
             .drain(&*queue, &engine, &options, renew, deadline)
             .await;
         finish_refreshes(&engine, &options.id).await;
-        engine.beat().await;
+        note_beat(&engine).await;
         tracing::info!(worker.id = %options.id, report = ?state.report, "worker stopped");
         state.report
     }
+}
+
+/// Notes that the worker is at it. A store that is slow with that must not keep leases from being renewed.
+async fn note_beat(engine: &Engine) {
+    let _unwritten = tokio::time::timeout(BEAT_PATIENCE, engine.beat()).await;
 }
 
 /// Ends the token refreshes that dropped lanes may have left under way, whose pairs are lost with this process

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::{Running, Worker, WorkerReport, after, finish_refreshes};
+use super::{Running, Worker, WorkerReport, after, finish_refreshes, note_beat};
 use crate::queue::{FailureNote, QueueError};
 
 /// How much a [`Worker::run_batch`] does.
@@ -87,7 +87,7 @@ impl Worker {
         }
         state.drain(&*queue, &engine, &options, renew, end).await;
         finish_refreshes(&engine, &options.id).await;
-        engine.beat().await;
+        note_beat(&engine).await;
         let report = BatchReport {
             claimed,
             more_due: more_due || state.report.handed_back > 0,
