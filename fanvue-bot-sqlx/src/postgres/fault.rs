@@ -13,6 +13,8 @@ pub(super) enum Fault {
     Database(Arc<sqlx::Error>),
     /// A stored field does not read back.
     Corrupt(CorruptField),
+    /// A call took longer than it may.
+    NoAnswer,
     /// The back end was closed.
     Closed,
 }
@@ -21,6 +23,7 @@ pub(super) enum Fault {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cause {
     Unreachable,
+    NoAnswer,
     PoolExhausted,
     TooManyConnections,
     Starting,
@@ -45,6 +48,7 @@ impl Fault {
         match self {
             Self::Database(error) => cause_of(error),
             Self::Corrupt(_) => Cause::Statement,
+            Self::NoAnswer => Cause::NoAnswer,
             Self::Closed => Cause::Closed,
         }
     }
@@ -120,6 +124,10 @@ impl fmt::Display for Fault {
             Cause::Unreachable => {
                 "the database cannot be reached: check the address, the network and TLS"
             }
+            Cause::NoAnswer => {
+                "the database did not answer in time: check the network, find out what holds the database up, or \
+                 raise call_timeout"
+            }
             Cause::PoolExhausted => {
                 "no connection came free in time: raise max_connections or acquire_timeout, or find out what \
                  holds the database up"
@@ -158,7 +166,7 @@ impl std::error::Error for Fault {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Database(error) => Some(&**error),
-            Self::Corrupt(_) | Self::Closed => None,
+            Self::Corrupt(_) | Self::NoAnswer | Self::Closed => None,
         }
     }
 }
@@ -305,7 +313,7 @@ impl From<Fault> for OpenError {
         let cause = fault.cause();
         let source = Box::new(fault);
         match cause {
-            Cause::Unreachable => Self::Unreachable { source },
+            Cause::Unreachable | Cause::NoAnswer => Self::Unreachable { source },
             Cause::Login => Self::Login { source },
             Cause::NoDatabase => Self::NoDatabase { source },
             _ => Self::Failed { source },

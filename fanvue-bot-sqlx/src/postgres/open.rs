@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sqlx::migrate::AppliedMigration;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgRow};
 use sqlx::{Connection as _, Row as _};
+use tokio::time::timeout;
 
 use super::fault::{Cause, Fault};
 use super::options::{Migrations, PostgresBuilder, Source, WakeUps};
@@ -52,7 +53,11 @@ pub(super) async fn open(options: PostgresBuilder) -> Result<PostgresBackend, Op
     let shared = Arc::new(wake::Shared::default());
     let notifier = wake::notify(&database, &shared, options.notify_interval);
     let listener = match (options.wake_ups, options.pooler) {
-        (WakeUps::Listen, Pooler::None) => Some(wake::listen(connection_options, &shared)),
+        (WakeUps::Listen, Pooler::None) => Some(wake::listen(
+            connection_options,
+            &shared,
+            options.call_timeout,
+        )),
         _ => None,
     };
     tracing::debug!("the database is open");
@@ -78,11 +83,14 @@ async fn own(
         .test_before_acquire(false)
         .connect_lazy_with(connection_options.clone());
     // Not from the pool, which would try again until its time is over, and say no more than that.
-    let mut connection = PgConnection::connect_with(&connection_options).await?;
+    let connecting = PgConnection::connect_with(&connection_options);
+    let mut connection = timeout(options.acquire_timeout_or_default(), connecting)
+        .await
+        .map_err(|_elapsed| Fault::NoAnswer)??;
     prepare(options, &mut connection).await?;
     // Whatever that says, the pool has connections of its own.
     drop(connection.close().await);
-    let database = Database::new(pool, Owner::BackEnd, options.pooler);
+    let database = Database::new(pool, Owner::BackEnd, options);
     Ok((database, connection_options))
 }
 
@@ -94,7 +102,7 @@ async fn shared(
     let mut connection = pool.acquire().await?;
     prepare(options, &mut connection).await?;
     drop(connection);
-    let database = Database::new(pool.clone(), Owner::Application, options.pooler);
+    let database = Database::new(pool.clone(), Owner::Application, options);
     Ok((database, PgConnectOptions::clone(&pool.connect_options())))
 }
 

@@ -66,6 +66,7 @@ pub struct PostgresBuilder {
     /// `None` is the default.
     max_connections: Option<u32>,
     acquire_timeout: Option<Duration>,
+    pub(super) call_timeout: Duration,
     pub(super) pooler: Pooler,
     pub(super) wake_ups: WakeUps,
     pub(super) notify_interval: Duration,
@@ -83,6 +84,7 @@ impl PostgresBuilder {
             source,
             max_connections: None,
             acquire_timeout: None,
+            call_timeout: Duration::from_secs(10),
             pooler: Pooler::None,
             wake_ups: WakeUps::Listen,
             notify_interval: Duration::from_millis(15),
@@ -106,6 +108,14 @@ impl PostgresBuilder {
     /// own.
     pub const fn acquire_timeout(mut self, timeout: Duration) -> Self {
         self.acquire_timeout = Some(timeout);
+        self
+    }
+
+    /// How long an operation waits for the database's answer once it has a connection. Then it fails, without saying
+    /// whether it was done, and the connection is closed. Default: 10 s, so that one connection that the network
+    /// lost does not cost a worker its leases; they are 30 s by default.
+    pub const fn call_timeout(mut self, timeout: Duration) -> Self {
+        self.call_timeout = timeout;
         self
     }
 
@@ -243,6 +253,7 @@ impl fmt::Debug for PostgresBuilder {
         f.debug_struct("PostgresBuilder")
             .field("max_connections", &self.max_connections)
             .field("acquire_timeout", &self.acquire_timeout)
+            .field("call_timeout", &self.call_timeout)
             .field("pooler", &self.pooler)
             .field("wake_ups", &self.wake_ups)
             .field("notify_interval", &self.notify_interval)

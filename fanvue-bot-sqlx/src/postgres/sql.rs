@@ -5,12 +5,19 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use sqlx::postgres::{PgArguments, PgPool, PgRow};
-use sqlx::{Arguments as _, Decode, Encode, Postgres, Row as _, Type};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgRow};
+use sqlx::{
+    Arguments as _, AssertSqlSafe, Connection as _, Decode, Encode, Postgres, Row as _, Type,
+};
+use tokio::runtime::Handle;
 use tokio::sync::RwLock;
+use tokio::time::timeout;
 
 use super::fault::Fault;
+use super::options::PostgresBuilder;
 use super::text;
 use crate::row::CorruptField;
 
@@ -40,17 +47,20 @@ pub(super) struct Database {
     pool: PgPool,
     owner: Owner,
     pooler: Pooler,
+    /// How long a call may take once it has a connection.
+    call_timeout: Duration,
     /// Held for reading by what is under way. The application's pool outlives the back end, so that it is closed
     /// cannot be read from the pool.
     closed: Arc<RwLock<bool>>,
 }
 
 impl Database {
-    pub(super) fn new(pool: PgPool, owner: Owner, pooler: Pooler) -> Self {
+    pub(super) fn new(pool: PgPool, owner: Owner, options: &PostgresBuilder) -> Self {
         Self {
             pool,
             owner,
-            pooler,
+            pooler: options.pooler,
+            call_timeout: options.call_timeout,
             closed: Arc::default(),
         }
     }
@@ -64,6 +74,9 @@ impl Database {
     }
 
     /// Calls a function and answers with its rows.
+    ///
+    /// A network that has lost a connection may tell nobody, and the system waits a quarter of an hour for it, or
+    /// for ever: so a call that is not answered in time fails, and its connection is closed.
     pub(super) async fn call(
         &self,
         sql: &'static str,
@@ -73,17 +86,59 @@ impl Database {
         if *closed {
             return Err(Fault::Closed);
         }
+        let mut calling = Calling {
+            connection: None,
+            patience: self.call_timeout,
+        };
+        let connection = calling.connection.insert(self.pool.acquire().await?);
+        let answered = timeout(self.call_timeout, self.run(connection, sql, values)).await;
+        answered.unwrap_or_else(|_elapsed| {
+            drop(calling.connection.take().map(PoolConnection::detach));
+            Err(Fault::NoAnswer)
+        })
+    }
+
+    /// Begins a transaction whose locks hold nobody up for long if this process stops in the middle of it.
+    fn begin(&self) -> AssertSqlSafe<String> {
+        let millis = self.call_timeout.as_millis().clamp(1, i32::MAX as u128);
+        AssertSqlSafe(format!(
+            "BEGIN; SET LOCAL idle_in_transaction_session_timeout = {millis}"
+        ))
+    }
+
+    async fn run(
+        &self,
+        connection: &mut PgConnection,
+        sql: &'static str,
+        values: Values,
+    ) -> Result<Vec<PgRow>, Fault> {
         let query = sqlx::query_with(sql, values.0);
         match self.pooler {
-            Pooler::None => Ok(query.fetch_all(&self.pool).await?),
+            Pooler::None => Ok(query.fetch_all(connection).await?),
             Pooler::Transaction => {
                 // Describing and running a statement are two exchanges, which only a transaction keeps on one
                 // connection. Unnamed, it leaves nothing behind.
-                let mut transaction = self.pool.begin().await?;
+                let mut transaction = connection.begin_with(self.begin()).await?;
                 let rows = query.persistent(false).fetch_all(&mut *transaction).await?;
                 transaction.commit().await?;
                 Ok(rows)
             }
+        }
+    }
+}
+/// A connection that a call is under way on. At its end, or if it is dropped in the middle, the connection goes back
+/// to the pool as soon as it has nothing more to say, and is closed if that takes too long: sqlx by itself would
+/// wait for ever, and the pool be one place smaller.
+struct Calling {
+    connection: Option<PoolConnection<Postgres>>,
+    patience: Duration,
+}
+
+impl Drop for Calling {
+    fn drop(&mut self) {
+        if let (Some(mut connection), Ok(runtime)) = (self.connection.take(), Handle::try_current())
+        {
+            runtime.spawn(timeout(self.patience, connection.return_to_pool()));
         }
     }
 }

@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fanvue_bot_core::time::Timestamp;
+use sqlx::Executor as _;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::fault::Fault;
@@ -134,18 +136,16 @@ pub(super) fn notify(
     })
 }
 
-/// Listens on a connection of its own.
-pub(super) fn listen(options: PgConnectOptions, shared: &Arc<Shared>) -> JoinHandle<()> {
+/// Listens on a connection of its own, and asks whether it is still there when nothing was heard for `patience`.
+pub(super) fn listen(
+    options: PgConnectOptions,
+    shared: &Arc<Shared>,
+    patience: Duration,
+) -> JoinHandle<()> {
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
-        let pool = PgPoolOptions::new()
-            .max_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_lazy_with(options);
         loop {
-            if let Err(error) = hear(&pool, &shared).await {
-                let fault = Fault::from(error);
+            if let Err(fault) = hear(options.clone(), &shared, patience).await {
                 tracing::warn!(%fault, "not listening for new jobs; until that works they are polled for");
             }
             tokio::time::sleep(RECONNECT).await;
@@ -153,13 +153,31 @@ pub(super) fn listen(options: PgConnectOptions, shared: &Arc<Shared>) -> JoinHan
     })
 }
 
-async fn hear(pool: &sqlx::postgres::PgPool, shared: &Shared) -> Result<(), sqlx::Error> {
-    let mut listener = PgListener::connect_with(pool).await?;
+async fn hear(options: PgConnectOptions, shared: &Shared, patience: Duration) -> Result<(), Fault> {
+    // Anew each time: a connection that does not answer keeps its place in its pool.
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(patience)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_lazy_with(options);
+    let mut listener = PgListener::connect_with(&pool).await?;
     listener.listen(CHANNEL).await?;
+    // What was told while nobody listened is unknown, so it counts as told.
+    shared.signal.raise();
     loop {
-        // Nothing for a lost connection: what was told meanwhile is unknown, so it counts as told.
-        listener.try_recv().await?;
-        shared.signal.raise();
+        match timeout(patience, listener.try_recv()).await {
+            Ok(heard) => {
+                // Nothing for a lost connection, which has been replaced.
+                heard?;
+                shared.signal.raise();
+            }
+            Err(_elapsed) => {
+                // Nobody enqueued, or the network has lost the connection and told nobody.
+                let asked = timeout(patience, listener.execute("SELECT 1")).await;
+                asked.map_err(|_elapsed| Fault::NoAnswer)??;
+            }
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 use fanvue_bot_sqlx::PostgresBackend;
 
 mod conformance;
+mod cut_off;
 mod explained;
+mod line;
 mod opening;
 mod plans;
 mod queue;

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use super::server::{Fresh, ROLE, admin, alone_with_roles, empty, fresh, run};
 
-fn creator(number: u128) -> Creator {
+pub(super) fn creator(number: u128) -> Creator {
     Creator::new(
         CreatorId::from_uuid(uuid::Uuid::from_u128(number)),
         Persona::named("Mia"),
@@ -31,7 +31,7 @@ async fn refused(address: String) -> OpenError {
 }
 
 /// What an operator reads: the error and what it came from.
-fn words(error: &dyn std::error::Error) -> String {
+pub(super) fn words(error: &dyn std::error::Error) -> String {
     let mut words = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

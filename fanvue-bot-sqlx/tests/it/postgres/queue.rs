@@ -18,9 +18,9 @@ use crate::logging::log;
 
 /// Longer than anything here takes, and shorter than a wait that nobody ends.
 const SOON: Duration = Duration::from_secs(30);
-const LONG: Duration = Duration::from_secs(600);
+pub(super) const LONG: Duration = Duration::from_secs(600);
 
-fn worker() -> WorkerId {
+pub(super) fn worker() -> WorkerId {
     WorkerId::new("worker")
 }
 
@@ -32,14 +32,14 @@ async fn process(
     settings(builder).open().await.unwrap()
 }
 
-fn polling_every(interval: Duration) -> fanvue_bot_sqlx::QueueSettings {
+pub(super) fn polling_every(interval: Duration) -> fanvue_bot_sqlx::QueueSettings {
     let mut settings = fanvue_bot_sqlx::QueueSettings::default();
     settings.poll_interval = interval;
     settings
 }
 
 /// Until `waiter` waits, which is after a claim that found nothing.
-async fn find_nothing(waiter: &PostgresBackend) {
+pub(super) async fn find_nothing(waiter: &PostgresBackend) {
     let claimed = waiter
         .claim(&worker(), 1, SystemClock.now(), LONG)
         .await
