@@ -3,10 +3,13 @@
 use fanvue_bot::sqlx::PostgresBackend;
 
 mod agency;
+mod chaos;
 mod conformance;
 mod connect;
 mod day;
 mod kill;
+#[path = "../../fanvue-bot-sqlx/tests/it/postgres/line.rs"]
+mod postgres_line;
 #[path = "../../fanvue-bot-sqlx/tests/it/postgres/server.rs"]
 mod postgres_server;
 mod reconnect;
