@@ -25,7 +25,7 @@ pub(crate) struct Arrival {
     unattended: bool,
     kind: MessageType,
     content: Content,
-    sent_at: Option<Timestamp>,
+    pub(crate) sent_at: Option<Timestamp>,
     /// It was in the chat, and dealt with, before this library knew of the chat.
     pub(crate) is_history: bool,
 }

@@ -59,6 +59,10 @@ pub struct Conversation {
     /// What could not be done and is put off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,
+    /// Everything that the chat held up to this time, by Fanvue's clock, when it was last read through is stored.
+    /// A chat in which something was said later is read again, whatever the webhooks told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complete_to: Option<Timestamp>,
 }
 
 impl Conversation {
@@ -80,6 +84,7 @@ impl Conversation {
             fan_fingerprint: 0,
             history_read: false,
             hold: None,
+            complete_to: None,
         }
     }
 

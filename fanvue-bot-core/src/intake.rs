@@ -12,6 +12,7 @@ use crate::entropy::{Entropy, EntropyError, OsEntropy, Seed};
 use crate::fan::FanProfile;
 use crate::flow::{Context, Timing};
 use crate::id::{ConversationId, MessageId};
+use crate::message::Author;
 use crate::prompt::{BytesPerFour, TokenCounter};
 use crate::pulse::{Part, Pulse, Whose};
 use crate::queue::{IdempotencyKey, NewJob};
@@ -244,6 +245,81 @@ impl Intake {
         Ok(Accepted::Stored(id))
     }
 
+    /// Takes in what reading a chat has brought up, as one change, and answers with when the messages that
+    /// were not known were sent. Idempotent.
+    pub(crate) async fn bring(
+        &self,
+        creator: &Creator,
+        brought: &Brought<'_>,
+    ) -> Result<Vec<Timestamp>, IntakeError> {
+        let mut tries = 0;
+        loop {
+            match self.try_bring(creator, brought).await {
+                Err(IntakeError::Backend {
+                    source: BackendError::Store(StoreError::Conflict),
+                }) if tries < COMMIT_TRIES => tries += 1,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn try_bring(
+        &self,
+        creator: &Creator,
+        brought: &Brought<'_>,
+    ) -> Result<Vec<Timestamp>, IntakeError> {
+        let id = ConversationId::new(creator.id, brought.fan.id);
+        let store = self.backend.store();
+        let stored = store.conversation(id).await?;
+        if stored.is_none() && brought.arrivals.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut known = Vec::with_capacity(brought.arrivals.len());
+        for arrival in &brought.arrivals {
+            known.push(match &stored {
+                Some(_) => store.message(id, arrival.id).await?,
+                None => None,
+            });
+        }
+        let (conversation, expected) = self.begin(id, stored)?;
+        let mut batch = Batch::new(conversation, self.context(creator)?, &*self.counter);
+        let mut new = Vec::new();
+        for (arrival, known) in brought.arrivals.iter().zip(&known) {
+            batch.arrive(arrival, known.as_ref());
+            if known.is_none() {
+                new.extend(arrival.sent_at);
+            }
+        }
+        for message in &brought.gone {
+            let known = store.message(id, *message).await?;
+            let sender = known.as_ref().map(|message| match message.author {
+                Author::Fan => Sender::Fan,
+                _ => Sender::Creator,
+            });
+            batch.delete(*message, sender, known.as_ref());
+        }
+        batch.meet(brought.fan);
+        let moved = batch.changed;
+        let conversation = &mut batch.change.conversation;
+        if brought.complete_to > conversation.complete_to {
+            conversation.complete_to = brought.complete_to;
+            batch.changed = true;
+        }
+        if !batch.changed {
+            return Ok(new);
+        }
+        let due = batch.change.conversation.wake_at().filter(|_| moved);
+        let wake = due.map(|due| {
+            let revision = expected.map_or(Revision::FIRST, Revision::next);
+            let key = IdempotencyKey::new(format!("brought/{}/{revision}", id.fan));
+            NewJob::wake(id, due, key)
+        });
+        self.backend
+            .commit_and_enqueue(&batch.change.into(), expected, wake.as_slice())
+            .await?;
+        Ok(new)
+    }
+
     /// The state to step from: as stored, or new.
     fn begin(
         &self,
@@ -279,6 +355,18 @@ fn wake_up(conversation: &Conversation, cause: &Received) -> Option<NewJob> {
         Received::Deleted(message, _) => format!("deleted/{message}"),
     };
     Some(NewJob::wake(conversation.id, due, IdempotencyKey::new(key)))
+}
+
+/// What reading one chat has brought up.
+#[derive(Debug)]
+pub(crate) struct Brought<'a> {
+    pub(crate) fan: &'a FanProfile,
+    /// Its messages, oldest first, known ones included.
+    pub(crate) arrivals: Vec<Arrival>,
+    /// Stored messages that are no longer there.
+    pub(crate) gone: Vec<MessageId>,
+    /// Everything that the chat held up to here is among them, or was stored before.
+    pub(crate) complete_to: Option<Timestamp>,
 }
 
 #[derive(Debug)]

@@ -93,6 +93,7 @@
 
 pub mod backend;
 mod batch;
+pub mod catch_up;
 pub mod client;
 pub mod conversation;
 pub mod creator;
@@ -100,6 +101,7 @@ pub mod decision;
 pub mod engine;
 pub mod entropy;
 pub mod fan;
+mod fields;
 pub mod flow;
 pub mod health;
 pub mod id;

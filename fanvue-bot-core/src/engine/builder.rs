@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::{Engine, Shared};
 use crate::backend::Backend;
+use crate::catch_up::CatchUpOptions;
 use crate::client::FanvueClient;
 use crate::entropy::{Entropy, OsEntropy};
 use crate::flow::Timing;
@@ -34,6 +35,7 @@ impl Engine {
             counter: Arc::new(BytesPerFour),
             timing: Timing::default(),
             backoff: Backoff::default(),
+            catch_up: CatchUpOptions::default(),
         }
     }
 }
@@ -50,6 +52,7 @@ pub struct EngineBuilder {
     counter: Arc<dyn TokenCounter>,
     timing: Timing,
     backoff: Backoff,
+    catch_up: CatchUpOptions,
 }
 
 impl EngineBuilder {
@@ -88,6 +91,13 @@ impl EngineBuilder {
         self
     }
 
+    /// Polling chats this way.
+    #[must_use]
+    pub const fn catch_up(mut self, options: CatchUpOptions) -> Self {
+        self.catch_up = options;
+        self
+    }
+
     /// The engine. Where [`Timing::settled_within`] leaves a request of the client too little time to end,
     /// it is raised to what one takes.
     #[must_use]
@@ -109,6 +119,8 @@ impl EngineBuilder {
                 entropy: self.entropy,
                 counter: self.counter,
                 backoff: self.backoff,
+                catch_up: self.catch_up,
+                schedule: Mutex::default(),
                 personas: Mutex::new(BTreeMap::new()),
             }),
         }

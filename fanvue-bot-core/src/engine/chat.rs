@@ -6,7 +6,7 @@ use crate::client::{ClientError, MessageQuery, RemoteMessage};
 use crate::conversation::SendIntent;
 use crate::creator::Creator;
 use crate::flow::{DraftId, Input};
-use crate::id::{ConversationId, MessageId};
+use crate::id::{AccountId, ConversationId, MessageId};
 use crate::message::{Content, Message};
 use crate::page::PageRequest;
 use crate::time::Timestamp;
@@ -111,7 +111,7 @@ impl Engine {
         let most = creator.settings.history_limit;
         let listed = self.list(creator, id, Until::Count(most)).await?;
         let mut performed = Performed::from(Input::HistoryRead);
-        performed.arrivals = arrivals(&listed, creator, id);
+        performed.arrivals = arrivals(&listed, creator.account, id);
         let answered = performed
             .arrivals
             .iter()
@@ -136,7 +136,7 @@ impl Engine {
         let mut performed = Performed::from(Input::ChatRead { draft, newest });
         // A process that froze here would otherwise send on the strength of an old look.
         performed.valid_until = Some(read_at + self.shared.intake.send_timing().settled_within);
-        performed.arrivals = arrivals(&listed, creator, id);
+        performed.arrivals = arrivals(&listed, creator.account, id);
         Ok(performed)
     }
 
@@ -157,12 +157,12 @@ impl Engine {
             )
             .await?;
         let mut performed = Performed::from(Input::NotFound { draft });
-        performed.arrivals = arrivals(&listed, creator, id);
+        performed.arrivals = arrivals(&listed, creator.account, id);
         Ok(performed)
     }
 
     /// The newest messages of the chat, newest first, each once.
-    async fn list(
+    pub(super) async fn list(
         &self,
         creator: &Creator,
         id: ConversationId,
@@ -200,7 +200,7 @@ impl Engine {
 
 /// How far back a list goes.
 #[derive(Debug, Clone, Copy)]
-enum Until {
+pub(super) enum Until {
     /// So many messages, up to the end of a page.
     Count(usize),
     /// To the first that was sent before this.
@@ -220,10 +220,14 @@ impl Until {
 }
 
 /// What a list says, oldest first.
-fn arrivals(listed: &[RemoteMessage], creator: &Creator, id: ConversationId) -> Vec<Arrival> {
+pub(super) fn arrivals(
+    listed: &[RemoteMessage],
+    account: Option<AccountId>,
+    id: ConversationId,
+) -> Vec<Arrival> {
     listed
         .iter()
         .rev()
-        .filter_map(|message| Arrival::listed(message, id, creator.account))
+        .filter_map(|message| Arrival::listed(message, id, account))
         .collect()
 }

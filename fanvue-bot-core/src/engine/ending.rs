@@ -99,6 +99,7 @@ impl Engine {
             remedy,
             attempts,
             symptom,
+            ..
         } = failure;
         if let Some((part, trouble)) = symptom {
             self.fails(id.creator, part, trouble);

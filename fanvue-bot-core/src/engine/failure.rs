@@ -19,6 +19,8 @@ pub(super) struct Failure {
     pub(super) attempts: u32,
     /// What it says about a part that was needed.
     pub(super) symptom: Option<(Part, Trouble)>,
+    /// It is about the one chat that was asked for: others may do.
+    pub(super) concerns_one_chat: bool,
 }
 
 /// What a failure asks for.
@@ -41,6 +43,7 @@ impl Failure {
             remedy,
             attempts: u32::MAX,
             symptom: None,
+            concerns_one_chat: false,
         }
     }
 
@@ -51,6 +54,7 @@ impl Failure {
             remedy: Remedy::Retry(Retry::Backoff),
             attempts: u32::MAX,
             symptom: None,
+            concerns_one_chat: false,
         }
     }
 
@@ -61,6 +65,7 @@ impl Failure {
             remedy: Remedy::Retry(Retry::Never),
             attempts: 1,
             symptom: None,
+            concerns_one_chat: false,
         }
     }
 }
@@ -74,6 +79,13 @@ impl From<ClientError> for Failure {
         };
         Self {
             symptom: Trouble::of_fanvue(&error).map(|trouble| (Part::Fanvue, trouble)),
+            concerns_one_chat: matches!(
+                error,
+                ClientError::NotFound
+                    | ClientError::NotContactable
+                    | ClientError::Rejected { .. }
+                    | ClientError::Malformed { .. }
+            ),
             ..Self::new(&error, remedy)
         }
     }

@@ -12,6 +12,7 @@
 //! ```
 
 mod builder;
+mod catch_up;
 mod chat;
 mod compose;
 mod ending;
@@ -23,11 +24,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use self::builder::EngineBuilder;
+pub use self::catch_up::CaughtUp;
+use self::catch_up::Schedule;
 pub use self::ending::RunOutcome;
 pub(crate) use self::ending::Worked;
 use self::failure::Failure;
 use crate::backend::{Backend, BackendError};
 use crate::batch::{Arrival, Batch};
+use crate::catch_up::CatchUpOptions;
 use crate::client::FanvueClient;
 use crate::conversation::Conversation;
 use crate::creator::Creator;
@@ -74,6 +78,8 @@ struct Shared {
     entropy: Arc<dyn Entropy>,
     counter: Arc<dyn TokenCounter>,
     backoff: Backoff,
+    catch_up: CatchUpOptions,
+    schedule: Mutex<Schedule>,
     personas: Mutex<BTreeMap<CreatorId, (Persona, Arc<RenderedPersona>)>>,
 }
 
@@ -110,6 +116,15 @@ impl EngineError {
             Self::Store(error) => error.retry(),
             Self::Entropy(_) => Retry::Backoff,
             Self::UnknownConversation | Self::InvalidText { .. } => Retry::Never,
+        }
+    }
+}
+
+impl From<IntakeError> for EngineError {
+    fn from(error: IntakeError) -> Self {
+        match error {
+            IntakeError::Backend { source } => source.into(),
+            IntakeError::Entropy(error) => error.into(),
         }
     }
 }

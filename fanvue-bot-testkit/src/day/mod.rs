@@ -1,6 +1,6 @@
 //! A day of a deployment in virtual time, with everything going wrong that can.
 //!
-//! Fans write in bursts, creators step in by hand, webhooks come twice, late and out of order, Fanvue limits
+//! Fans write in bursts, creators step in by hand, webhooks come twice, late, out of order and not at all, Fanvue limits
 //! the rate and loses answers, the model fails, processes die in the middle of any call or freeze for longer
 //! than their lease, and the whole is run by the real engine on the backend under test. At the end, what
 //! Fanvue saw is compared with what the store says.
@@ -167,6 +167,8 @@ pub struct DayReport {
     pub freezes: u64,
     /// Requests that Fanvue refused for their rate.
     pub rate_limited: u64,
+    /// Messages that no webhook told of in time, and the poll brought up.
+    pub found_by_poll: u64,
 }
 
 impl std::ops::Add for DayReport {
@@ -181,6 +183,7 @@ impl std::ops::Add for DayReport {
             crashes: self.crashes + other.crashes,
             freezes: self.freezes + other.freezes,
             rate_limited: self.rate_limited + other.rate_limited,
+            found_by_poll: self.found_by_poll + other.found_by_poll,
         }
     }
 }

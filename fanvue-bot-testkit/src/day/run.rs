@@ -5,13 +5,13 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fanvue_bot_core::backend::{Backend, CommitAndEnqueue};
 use fanvue_bot_core::client::{AppCredentials, ClientSecret};
 use fanvue_bot_core::creator::{Creator, Mode, Pace, Settings};
-use fanvue_bot_core::engine::Engine;
+use fanvue_bot_core::engine::{CaughtUp, Engine};
 use fanvue_bot_core::entropy::Seed;
 use fanvue_bot_core::id::{AccountId, CreatorId};
 use fanvue_bot_core::llm::{Completion, CompletionRequest};
@@ -43,6 +43,8 @@ const CLIENT_ID: &str = "simulated-day";
 const CLIENT_SECRET: &str = "simulated-day-secret";
 const SIGNING_SECRET: &str = "simulated-day-signing-secret";
 const LEASE: Duration = Duration::from_secs(30);
+/// The chats are polled for this long after something was said; before the next time there is nothing to find.
+const POLLED: Duration = Duration::from_secs(300);
 /// After the last scene everything has to come to rest within this time.
 const REST: Duration = Duration::from_secs(6 * 3_600);
 
@@ -60,6 +62,10 @@ struct Stage {
     inside: AtomicBool,
     crashes: AtomicU64,
     freezes: AtomicU64,
+    /// Messages that only the poll brought up.
+    found: AtomicU64,
+    /// Until when polls may find something.
+    polled_until: Mutex<Timestamp>,
 }
 
 impl fmt::Debug for Stage {
@@ -143,6 +149,8 @@ where
         inside: AtomicBool::new(false),
         crashes: AtomicU64::new(0),
         freezes: AtomicU64::new(0),
+        found: AtomicU64::new(0),
+        polled_until: Mutex::new(start),
     });
     let meanwhile: Arc<dyn Meanwhile> = Arc::<Stage>::clone(&stage);
     crossing.open(&meanwhile);
@@ -157,6 +165,7 @@ where
     report.faults = u64::try_from(stage.plan.injected().len()).unwrap_or(u64::MAX);
     report.crashes = stage.crashes.load(Ordering::Relaxed);
     report.rate_limited = crossing.rate_limited();
+    report.found_by_poll = stage.found.load(Ordering::Relaxed);
     report.freezes = stage.freezes.load(Ordering::Relaxed);
     Ok(report)
 }
@@ -176,6 +185,8 @@ fn webhook_faults() -> Vec<WebhookRule> {
         (WebhookFault::Delay(20_000), 0.10),
         (WebhookFault::Delay(400_000), 0.02),
         (WebhookFault::WithoutText, 0.20),
+        // Only the poll can find what it told of.
+        (WebhookFault::Drop, 0.08),
     ]
     .into_iter()
     .map(|(fault, probability)| WebhookRule::new(fault, Trigger::Chance(probability)))
@@ -263,12 +274,13 @@ impl Stage {
             let mut busy = false;
             while scenes.front().is_some_and(|scene| scene.at <= now) {
                 if let Some(scene) = scenes.pop_front() {
-                    play(&self.world, &self.dice, scene, now);
+                    self.play(scene, now);
                     busy = true;
                 }
             }
             busy |= self.deliver().await;
             busy |= self.work(&worker).await;
+            busy |= self.poll().await;
             if busy {
                 continue;
             }
@@ -280,6 +292,7 @@ impl Stage {
                 scenes.front().map(|scene| scene.at),
                 lock(&self.world).next_due().map(timestamp),
                 next_job,
+                self.next_poll(),
             ]
             .into_iter()
             .flatten()
@@ -291,6 +304,46 @@ impl Stage {
                     .advance_to(next.max(now + Duration::from_millis(1))),
             }
         }
+    }
+
+    fn play(&self, scene: Scene, now: Timestamp) {
+        play(&self.world, &self.dice, scene, now);
+        *self.polled_until() = now + POLLED;
+    }
+
+    fn polled_until(&self) -> MutexGuard<'_, Timestamp> {
+        self.polled_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next_poll(&self) -> Option<Timestamp> {
+        let next = self.engine.next_catch_up()?.max(self.clock.now());
+        (next <= *self.polled_until()).then_some(next)
+    }
+
+    /// Polls the chats that are due.
+    async fn poll(&self) -> bool {
+        if self.clock.now() > *self.polled_until() {
+            return false;
+        }
+        let due = self.engine.due_for_catch_up(usize::MAX);
+        let Ok(Ok(due)) = unless_crashed(&self.plan, due).await else {
+            return false;
+        };
+        for creator in &due {
+            match unless_crashed(&self.plan, self.engine.catch_up(*creator)).await {
+                Ok(Ok(CaughtUp::Polled { found, .. })) => {
+                    self.found.fetch_add(found, Ordering::Relaxed);
+                }
+                // What is put off, or whose register did not answer, comes back.
+                Ok(_) => {}
+                Err(_) => {
+                    self.crashes.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
+        !due.is_empty()
     }
 
     /// Delivers the webhooks that are due.
@@ -383,9 +436,7 @@ impl Meanwhile for Stage {
                     _ => None,
                 };
                 if let Some(action) = action {
-                    play(
-                        &self.world,
-                        &self.dice,
+                    self.play(
                         Scene {
                             at: now,
                             creator: *creator,
@@ -398,6 +449,9 @@ impl Meanwhile for Stage {
             }
             if self.dice.chance(500) {
                 self.deliver().await;
+            }
+            if self.dice.chance(200) {
+                self.poll().await;
             }
             if self.dice.chance(200) {
                 self.freezes.fetch_add(1, Ordering::Relaxed);
