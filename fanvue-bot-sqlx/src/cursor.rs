@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use fanvue_bot_core::id::{ConversationId, CreatorId};
 use fanvue_bot_core::page::Cursor;
+use fanvue_bot_core::secret::VaultError;
 use fanvue_bot_core::store::StoreError;
 use uuid::Uuid;
 
@@ -20,6 +21,13 @@ pub(crate) struct DueCursor {
     pub(crate) wake_at: i64,
     pub(crate) creator: Uuid,
     pub(crate) fan: Uuid,
+}
+
+/// The last secret of a page of those under other master keys; no owner is the deployment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SecretCursor {
+    pub(crate) owner: Option<Uuid>,
+    pub(crate) kind: String,
 }
 
 impl MessageCursor {
@@ -53,6 +61,25 @@ impl DueCursor {
             creator,
             fan,
         })
+    }
+}
+
+impl SecretCursor {
+    pub(crate) fn encode(&self) -> Cursor {
+        let owner = self.owner.unwrap_or_default();
+        Cursor::new(format!("s1.{}.{}", owner.as_simple(), self.kind))
+    }
+
+    pub(crate) fn decode(cursor: &Cursor) -> Result<Self, VaultError> {
+        let parse = || {
+            let (owner, kind) = cursor.as_str().strip_prefix("s1.")?.split_once('.')?;
+            let owner = Uuid::try_parse(owner).ok().filter(|_| owner.len() == 32)?;
+            Some(Self {
+                owner: Some(owner).filter(|owner| !owner.is_nil()),
+                kind: kind.to_owned(),
+            })
+        };
+        parse().ok_or(VaultError::InvalidCursor)
     }
 }
 
@@ -156,6 +183,23 @@ mod tests {
                 let read = DueCursor::decode(&cursor.encode(of), other);
                 assert_eq!(read.is_ok(), of == other, "{of:?} read as {other:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_cursor_of_secrets_reads_back() {
+        for owner in [None, Some(Uuid::from_u128(7))] {
+            let cursor = SecretCursor {
+                owner,
+                kind: "token_set".to_owned(),
+            };
+            assert_eq!(SecretCursor::decode(&cursor.encode()).unwrap(), cursor);
+        }
+        for text in ["", "s1", "s1.x.y", "s1.00.token_set", "d1.00.token_set"] {
+            assert!(matches!(
+                SecretCursor::decode(&Cursor::new(text)),
+                Err(VaultError::InvalidCursor)
+            ));
         }
     }
 

@@ -1,18 +1,36 @@
-//! What vaults of all back ends say and read alike.
+//! What vaults of all back ends read alike.
 
 use std::borrow::Cow;
 
 use fanvue_bot_core::id::{AgencyId, CreatorId};
-use fanvue_bot_core::secret::{KeyringError, SecretId, SecretKind, SecretOwner, VaultError};
+use fanvue_bot_core::page::{Page, PageRequest};
+use fanvue_bot_core::secret::{Keyring, SealedUnder, SecretId, SecretKind, SecretOwner};
 use uuid::Uuid;
 
-/// What the keyring said, as the port puts it.
-pub(crate) fn sealed_error(error: KeyringError) -> VaultError {
-    match error {
-        // Nothing is wrong with the secret: another try may find randomness.
-        KeyringError::Entropy(error) => VaultError::unavailable(error),
-        source => VaultError::Sealed { source },
-    }
+use crate::cursor::SecretCursor;
+
+/// A page of secrets from rows, of which one more than `limit` was asked for: whose, which, and what the value
+/// begins with. A kind that this version does not know is left out; it is counted with the others.
+pub(crate) fn page_of_sealed(
+    mut rows: Vec<(SecretCursor, Vec<u8>)>,
+    limit: usize,
+    request: &PageRequest,
+) -> Page<SealedUnder> {
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = match rows.last() {
+        Some((last, _)) => more.then(|| last.encode()),
+        None => request.after.clone().filter(|_| more),
+    };
+    let items = rows
+        .iter()
+        .filter_map(|(row, header)| {
+            let id = secret_id(row.owner, &row.kind)?;
+            let key = Keyring::key_id_of(header).ok();
+            Some(SealedUnder { id, key })
+        })
+        .collect();
+    Page { items, next }
 }
 
 /// What goes before the kind of an agency's secret: its row then differs from that of a creator who

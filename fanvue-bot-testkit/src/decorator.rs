@@ -92,7 +92,9 @@ macro_rules! decorate_ports {
                 Claim, ClaimedLane, Enqueued, FailureNote, JobQueue, NewJob, QueueError, WorkerId,
             };
             use fanvue_bot_core::revision::{Revision, Versioned};
-            use fanvue_bot_core::secret::{Secret, SecretId, SecretVault, VaultError};
+            use fanvue_bot_core::secret::{
+                KeyId, Rewrap, Rewrapped, SealedUnder, Secret, SecretId, SecretVault, VaultError,
+            };
             use fanvue_bot_core::store::{
                 Change, Due, HolderId, Lease, LeaseName, RegisterName, Store, StoreError,
             };
@@ -370,6 +372,39 @@ macro_rules! decorate_ports {
                         self.inner.delete(id, expected),
                     )
                     .await
+                }
+            }
+
+            #[async_trait]
+            impl<T: Rewrap> Rewrap for $type<T> {
+                fn primary_key(&self) -> KeyId {
+                    self.inner.primary_key()
+                }
+
+                async fn count_under_other_keys(&self) -> Result<u64, VaultError> {
+                    self.around(
+                        "Rewrap::count_under_other_keys",
+                        Read,
+                        self.inner.count_under_other_keys(),
+                    )
+                    .await
+                }
+
+                async fn under_other_keys(
+                    &self,
+                    page: &PageRequest,
+                ) -> Result<Page<SealedUnder>, VaultError> {
+                    self.around(
+                        "Rewrap::under_other_keys",
+                        Read,
+                        self.inner.under_other_keys(page),
+                    )
+                    .await
+                }
+
+                async fn rewrap(&self, id: &SecretId) -> Result<Rewrapped, VaultError> {
+                    self.around("Rewrap::rewrap", Write, self.inner.rewrap(id))
+                        .await
                 }
             }
 

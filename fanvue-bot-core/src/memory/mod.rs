@@ -40,7 +40,7 @@ pub use self::backend::MemoryBackend;
 pub use self::lanes::DeadLetter;
 pub use self::queue::MemoryQueue;
 pub use self::store::MemoryStore;
-pub use self::vault::MemoryVault;
+pub use self::vault::{MemoryVault, SealedMemoryVault};
 
 /// Locks, also after a panic elsewhere: every change is validated before its first write, so what a
 /// panicking thread leaves behind is whole.

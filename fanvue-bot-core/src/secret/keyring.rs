@@ -33,38 +33,49 @@ pub use self::key::{KeyId, MasterKey};
 use super::{Secret, SecretId};
 use crate::entropy::{Entropy, EntropyError};
 
-/// The master keys of a deployment: one that seals, and at most one older one that still opens.
+/// The live master keys of a deployment, at most two: one that seals, and one other that opens as well.
 ///
-/// To change the key, build the ring with the new key as primary and the old one as previous, sweep all
-/// stored secrets through [`Keyring::needs_rewrap`] and [`Keyring::rewrap`], then drop the old key.
+/// To change the key, give every process the new key as the other one, so that whatever any of them seals
+/// opens in all. Then give every process the new key as primary and the old one as the other, bring all
+/// stored secrets under it with a [`Rotation`](super::Rotation), and drop the old key.
 pub struct Keyring {
     primary: MasterKey,
-    previous: Option<MasterKey>,
+    other: Option<MasterKey>,
 }
 
 /// Builds a [`Keyring`].
 #[derive(Debug)]
 pub struct KeyringBuilder {
-    ring: Keyring,
+    primary: MasterKey,
+    others: Vec<MasterKey>,
 }
 
 impl KeyringBuilder {
-    /// Also opens what this older key sealed.
+    /// A second live key, which opens what it sealed and seals nothing: during a change of the key, the next
+    /// one or the last one.
     #[must_use]
-    pub fn previous(mut self, key: MasterKey) -> Self {
-        self.ring.previous = Some(key);
+    pub fn other(mut self, key: MasterKey) -> Self {
+        self.others.push(key);
         self
     }
 
     /// The keyring.
     ///
     /// # Errors
-    /// [`KeyringError::SameKey`] when the previous key is the primary one.
-    pub fn build(self) -> Result<Keyring, KeyringError> {
-        match &self.ring.previous {
-            Some(previous) if previous.id() == self.ring.primary.id() => Err(KeyringError::SameKey),
-            _ => Ok(self.ring),
+    /// [`KeyringError::SameKey`] when the other key is the primary one, [`KeyringError::TooManyKeys`] when
+    /// there is more than one other.
+    pub fn build(mut self) -> Result<Keyring, KeyringError> {
+        let other = self.others.pop();
+        if !self.others.is_empty() {
+            return Err(KeyringError::TooManyKeys);
         }
+        if other.as_ref().map(MasterKey::id) == Some(self.primary.id()) {
+            return Err(KeyringError::SameKey);
+        }
+        Ok(Keyring {
+            primary: self.primary,
+            other,
+        })
     }
 }
 
@@ -74,15 +85,16 @@ impl Keyring {
     pub const fn new(primary: MasterKey) -> Self {
         Self {
             primary,
-            previous: None,
+            other: None,
         }
     }
 
-    /// A ring that seals with `primary`, and may have an older key too.
+    /// A ring that seals with `primary`, and may have another live key too.
     #[must_use]
     pub const fn builder(primary: MasterKey) -> KeyringBuilder {
         KeyringBuilder {
-            ring: Self::new(primary),
+            primary,
+            others: Vec::new(),
         }
     }
 
@@ -121,12 +133,22 @@ impl Keyring {
         envelope.open_data(id, &data_key)
     }
 
-    /// Which master key `sealed` was sealed under.
+    /// Which master key `sealed` was sealed under; its first [`SEALED_HEADER`](Self::SEALED_HEADER) bytes are
+    /// enough.
     ///
     /// # Errors
     /// [`KeyringError::Truncated`] or [`KeyringError::UnknownFormat`] when it is no sealed secret.
     pub fn key_id_of(sealed: &[u8]) -> Result<KeyId, KeyringError> {
-        Envelope::read(sealed).map(|envelope| envelope.key_id())
+        envelope::read_header(sealed).map(|(key, _)| key)
+    }
+
+    /// How many bytes of a sealed secret tell its format and its key.
+    pub const SEALED_HEADER: usize = envelope::HEADER;
+
+    /// What everything begins with that this ring seals: for a vault that looks for what begins otherwise.
+    #[must_use]
+    pub fn sealed_header(&self) -> [u8; Self::SEALED_HEADER] {
+        envelope::header(self.primary.id())
     }
 
     /// Whether `sealed` is under another key than the primary one. False for what is no sealed secret:
@@ -154,7 +176,7 @@ impl Keyring {
     }
 
     fn key(&self, id: KeyId) -> Result<&MasterKey, KeyringError> {
-        [Some(&self.primary), self.previous.as_ref()]
+        [Some(&self.primary), self.other.as_ref()]
             .into_iter()
             .flatten()
             .find(|key| key.id() == id)
@@ -166,7 +188,7 @@ impl fmt::Debug for Keyring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Keyring")
             .field("primary", &self.primary.id())
-            .field("previous", &self.previous.as_ref().map(MasterKey::id))
+            .field("other", &self.other.as_ref().map(MasterKey::id))
             .finish()
     }
 }
@@ -191,13 +213,19 @@ pub enum KeyringError {
     /// All bytes of the key are the same: a placeholder.
     #[error("this master key is a placeholder; make one with `openssl rand -base64 32`")]
     PlaceholderKey,
-    /// The previous key is the primary one.
-    #[error("the previous master key is the same as the primary one; leave it out")]
+    /// The other key is the primary one.
+    #[error("the two master keys are the same; leave one out")]
     SameKey,
+    /// More than two keys.
+    #[error(
+        "there are more than two master keys, and two can be live: the one that seals and one other; end the \
+         change of the key that is under way before you begin the next"
+    )]
+    TooManyKeys,
     /// Sealed under a key that is not in the ring.
     #[error(
         "the secret is sealed under master key {key}, which is not in the keyring; add that key as the \
-         previous one, or enter the secret again"
+         other one, or enter the secret again"
     )]
     UnknownKey {
         /// The key's id, as [`MasterKey::id`] gives it.

@@ -1,7 +1,10 @@
-//! Secrets: the value type, the vault port, and the keyring that seals them at rest.
+//! Secrets: the value type, the vault port, the keyring that seals them at rest, and the change of its key.
 
 mod fingerprint;
+mod key_source;
 mod keyring;
+mod rewrap;
+mod rotation;
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +15,10 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
 pub use self::fingerprint::Fingerprint;
+pub use self::key_source::{KeySource, KeySourceError};
 pub use self::keyring::{KeyId, Keyring, KeyringBuilder, KeyringError, MasterKey};
+pub use self::rewrap::{Rewrap, Rewrapped, SealedUnder};
+pub use self::rotation::{Rotation, RotationProgress, RotationReport, RotationStep};
 use crate::id::{AgencyId, CreatorId};
 use crate::retry::Retry;
 use crate::revision::{Revision, Versioned};
@@ -230,6 +236,9 @@ pub enum VaultError {
         /// What the keyring said.
         source: KeyringError,
     },
+    /// The cursor is not one of this list's.
+    #[error("the page cursor is not from this list; start again without one")]
+    InvalidCursor,
     /// The vault did not answer.
     #[error("the secret vault is unavailable")]
     Unavailable {
@@ -251,8 +260,18 @@ impl VaultError {
     pub const fn retry(&self) -> Retry {
         match self {
             Self::Conflict => Retry::Reconcile,
-            Self::Sealed { .. } => Retry::Never,
+            Self::Sealed { .. } | Self::InvalidCursor => Retry::Never,
             Self::Unavailable { .. } => Retry::Backoff,
+        }
+    }
+}
+
+impl From<KeyringError> for VaultError {
+    fn from(error: KeyringError) -> Self {
+        match error {
+            // Nothing is wrong with the secret: another try may find randomness.
+            KeyringError::Entropy(error) => Self::unavailable(error),
+            source => Self::Sealed { source },
         }
     }
 }

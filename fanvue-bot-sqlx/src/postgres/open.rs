@@ -39,6 +39,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "registers",
         sql: include_str!("migrations/0005_registers.sql"),
     },
+    Migration {
+        version: 6,
+        name: "rotation",
+        sql: include_str!("migrations/0006_rotation.sql"),
+    },
 ];
 
 /// Postgres 14, as `server_version_num` writes it.

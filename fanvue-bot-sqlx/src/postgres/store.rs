@@ -60,7 +60,7 @@ const REGISTER: &str = "SELECT revision, value FROM fanvue_bot.register($1)";
 const SET_REGISTER: &str = "SELECT fanvue_bot.set_register($1, $2, $3)";
 
 /// The most items of one page, so that no answer takes the memory of a whole list.
-const MOST_ITEMS: usize = 1_000;
+pub(super) const MOST_ITEMS: usize = 1_000;
 
 #[async_trait]
 impl Store for PostgresBackend {
@@ -307,7 +307,7 @@ fn none_of<T>(page: &PageRequest) -> Page<T> {
 }
 
 /// How many rows to read for a page of `limit`: one more tells whether there are more.
-fn one_more_than(limit: usize) -> i64 {
+pub(super) fn one_more_than(limit: usize) -> i64 {
     i64::try_from(limit).map_or(i64::MAX, |limit| limit.saturating_add(1))
 }
 

@@ -5,23 +5,29 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use fanvue_bot_core::entropy::{Entropy, OsEntropy};
+use fanvue_bot_core::page::{Page, PageRequest};
 use fanvue_bot_core::revision::{Revision, Versioned};
-use fanvue_bot_core::secret::{Keyring, Secret, SecretId, SecretVault, VaultError};
+use fanvue_bot_core::secret::{
+    KeyId, Keyring, Rewrap, Rewrapped, SealedUnder, Secret, SecretId, SecretVault, VaultError,
+};
 use sqlx::postgres::PgRow;
-use uuid::Uuid;
+use sqlx::{Decode, Postgres, Type};
 
 use super::PostgresBackend;
 use super::fault::Fault;
 use super::sql::{Columns, Values};
-use super::store::revision;
+use super::store::{MOST_ITEMS, one_more_than, revision};
+use crate::cursor::SecretCursor;
 use crate::row::CorruptField;
-use crate::sealed::{kind_column, owner_column, sealed_error, secret_id};
+use crate::sealed::{kind_column, owner_column, page_of_sealed};
 
 const GET: &str = "SELECT revision, sealed FROM fanvue_bot.secret($1, $2)";
 const PUT: &str = "SELECT fanvue_bot.put_secret($1, $2, $3, $4)";
 const DELETE: &str = "SELECT fanvue_bot.delete_secret($1, $2, $3)";
-const AFTER: &str =
-    "SELECT creator_id, kind, revision, sealed FROM fanvue_bot.secrets_after($1, $2, 100)";
+const REWRAP: &str = "SELECT fanvue_bot.rewrap_secret($1, $2, $3, $4)";
+const UNDER_OTHER_KEYS: &str = "\
+    SELECT creator_id, kind, header FROM fanvue_bot.secrets_under_other_keys($1, $2, $3, $4)";
+const COUNT: &str = "SELECT fanvue_bot.count_secrets_under_other_keys($1)";
 
 /// A [`SecretVault`] in the database of a [`PostgresBackend`]. Secrets are sealed before they reach a statement
 /// and opened after they left one, so the database, its log and its backups hold none in clear.
@@ -50,84 +56,46 @@ impl PostgresVault {
         self
     }
 
-    /// Brings every secret that is sealed under an older master key under the keyring's primary one; answers with
-    /// how many. After that the older key can be left out of the keyring.
-    ///
-    /// Safe to run while others read and write, and to run again after it was interrupted. The secrets' revisions
-    /// grow by it.
-    ///
-    /// # Errors
-    /// [`VaultError::Sealed`] if one does not open under any key at hand; those before it are done.
-    pub async fn rewrap(&self) -> Result<usize, VaultError> {
-        let mut done = 0;
-        let mut place: (Option<Uuid>, Option<String>) = (None, None);
-        loop {
-            let values = Values::default().add(place.0)?.add(place.1.take())?;
-            let rows = self.backend.database().call(AFTER, values).await?;
-            let Some(last) = rows.last() else {
-                return Ok(done);
-            };
-            let columns = Columns::new(last, "secrets");
-            place = (
-                columns.get(0, "creator_id").map_err(Fault::from)?,
-                columns.get(1, "kind").map_err(Fault::from)?,
-            );
-            for row in &rows {
-                done += usize::from(self.rewrap_row(row).await?);
-            }
-        }
-    }
-
-    async fn rewrap_row(&self, row: &PgRow) -> Result<bool, VaultError> {
-        let (id, stored) = stored(row).map_err(Fault::from)?;
-        if !self.keyring.needs_rewrap(&stored.value) {
-            return Ok(false);
-        }
-        let sealed = self
-            .keyring
-            .rewrap(&id, &stored.value, &*self.entropy)
-            .map_err(sealed_error)?;
-        match self.put_sealed(&id, sealed, Some(stored.revision)).await {
-            Ok(_) => Ok(true),
-            // Written or removed meanwhile: whoever did that used the primary key.
-            Err(VaultError::Conflict) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn put_sealed(
-        &self,
-        id: &SecretId,
-        sealed: Vec<u8>,
-        expected: Option<Revision>,
-    ) -> Result<Revision, VaultError> {
-        let values = key(id)?.add(sealed)?.add(expected.map(stored_revision))?;
-        let rows = self.backend.database().call(PUT, values).await?;
-        let revision: Option<i64> = match rows.first() {
-            Some(row) => Columns::new(row, "secrets")
-                .get(0, "revision")
-                .map_err(Fault::from)?,
-            None => None,
-        };
-        revision
-            .and_then(|revision| u64::try_from(revision).ok())
-            .map(Revision::new)
-            .ok_or(VaultError::Conflict)
-    }
-}
-
-#[async_trait]
-impl SecretVault for PostgresVault {
-    async fn get(&self, id: &SecretId) -> Result<Option<Versioned<Secret>>, VaultError> {
+    /// The stored value, still sealed.
+    async fn sealed(&self, id: &SecretId) -> Result<Option<Versioned<Vec<u8>>>, VaultError> {
         let rows = self.backend.database().call(GET, key(id)?).await?;
         let Some(row) = rows.first() else {
             return Ok(None);
         };
         let columns = Columns::new(row, "secrets");
         let revision = revision(columns, 0).map_err(Fault::from)?;
-        let sealed: &[u8] = columns.get(1, "sealed").map_err(Fault::from)?;
-        let secret = self.keyring.open(id, sealed).map_err(sealed_error)?;
-        Ok(Some(Versioned::new(secret, revision)))
+        let sealed = columns.get(1, "sealed").map_err(Fault::from)?;
+        Ok(Some(Versioned::new(sealed, revision)))
+    }
+
+    /// The one value that a function answers with.
+    async fn one<T>(
+        &self,
+        sql: &'static str,
+        values: Values,
+        name: &'static str,
+    ) -> Result<T, VaultError>
+    where
+        T: for<'r> Decode<'r, Postgres> + Type<Postgres> + Default,
+    {
+        let rows = self.backend.database().call(sql, values).await?;
+        match rows.first() {
+            Some(row) => Ok(Columns::new(row, "secrets")
+                .get(0, name)
+                .map_err(Fault::from)?),
+            None => Ok(T::default()),
+        }
+    }
+}
+
+#[async_trait]
+impl SecretVault for PostgresVault {
+    async fn get(&self, id: &SecretId) -> Result<Option<Versioned<Secret>>, VaultError> {
+        let Some(stored) = self.sealed(id).await? else {
+            return Ok(None);
+        };
+        let secret = self.keyring.open(id, &stored.value)?;
+        Ok(Some(Versioned::new(secret, stored.revision)))
     }
 
     async fn put(
@@ -136,27 +104,74 @@ impl SecretVault for PostgresVault {
         secret: &Secret,
         expected: Option<Revision>,
     ) -> Result<Revision, VaultError> {
-        let sealed = self
-            .keyring
-            .seal(id, secret, &*self.entropy)
-            .map_err(sealed_error)?;
-        self.put_sealed(id, sealed, expected).await
+        let sealed = self.keyring.seal(id, secret, &*self.entropy)?;
+        let values = key(id)?.add(sealed)?.add(expected.map(stored_revision))?;
+        let revision: Option<i64> = self.one(PUT, values, "revision").await?;
+        revision
+            .and_then(|revision| u64::try_from(revision).ok())
+            .map(Revision::new)
+            .ok_or(VaultError::Conflict)
     }
 
     async fn delete(&self, id: &SecretId, expected: Revision) -> Result<(), VaultError> {
         let values = key(id)?.add(stored_revision(expected))?;
-        let rows = self.backend.database().call(DELETE, values).await?;
-        let found: bool = match rows.first() {
-            Some(row) => Columns::new(row, "secrets")
-                .get(0, "revision")
-                .map_err(Fault::from)?,
-            None => false,
-        };
-        if found {
-            Ok(())
-        } else {
-            Err(VaultError::Conflict)
+        match self.one(DELETE, values, "revision").await? {
+            true => Ok(()),
+            false => Err(VaultError::Conflict),
         }
+    }
+}
+
+#[async_trait]
+impl Rewrap for PostgresVault {
+    fn primary_key(&self) -> KeyId {
+        self.keyring.primary()
+    }
+
+    async fn count_under_other_keys(&self) -> Result<u64, VaultError> {
+        let values = Values::default().add(self.keyring.sealed_header())?;
+        let count: i64 = self.one(COUNT, values, "count").await?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    async fn under_other_keys(&self, page: &PageRequest) -> Result<Page<SealedUnder>, VaultError> {
+        let after = match &page.after {
+            Some(cursor) => Some(SecretCursor::decode(cursor)?),
+            None => None,
+        };
+        let limit = page.limit.min(MOST_ITEMS);
+        let values = Values::default()
+            .add(self.keyring.sealed_header())?
+            .add(after.as_ref().and_then(|after| after.owner))?
+            .add(after.map(|after| after.kind))?
+            .add(one_more_than(limit))?;
+        let rows = self
+            .backend
+            .database()
+            .call(UNDER_OTHER_KEYS, values)
+            .await?;
+        let rows = rows
+            .iter()
+            .map(|row| Ok(under(row)?))
+            .collect::<Result<Vec<_>, Fault>>()?;
+        Ok(page_of_sealed(rows, limit, page))
+    }
+
+    async fn rewrap(&self, id: &SecretId) -> Result<Rewrapped, VaultError> {
+        let Some(stored) = self.sealed(id).await? else {
+            return Ok(Rewrapped::NotNeeded);
+        };
+        if stored.value.starts_with(&self.keyring.sealed_header()) {
+            return Ok(Rewrapped::NotNeeded);
+        }
+        let sealed = self.keyring.rewrap(id, &stored.value, &*self.entropy)?;
+        let values = key(id)?
+            .add(sealed)?
+            .add(stored_revision(stored.revision))?;
+        Ok(match self.one(REWRAP, values, "revision").await? {
+            true => Rewrapped::Done,
+            false => Rewrapped::NotNeeded,
+        })
     }
 }
 
@@ -180,11 +195,12 @@ fn key(id: &SecretId) -> Result<Values, Fault> {
         .add(kind_column(id).into_owned())
 }
 
-/// A row of all columns.
-fn stored(row: &PgRow) -> Result<(SecretId, Versioned<Vec<u8>>), CorruptField> {
+/// A row of the list: whose, which, and what it begins with.
+fn under(row: &PgRow) -> Result<(SecretCursor, Vec<u8>), CorruptField> {
     let columns = Columns::new(row, "secrets");
-    let id = secret_id(columns.get(0, "creator_id")?, columns.get(1, "kind")?)
-        .ok_or_else(|| columns.corrupt("kind", "a kind of secret known to this version"))?;
-    let revision = revision(columns, 2)?;
-    Ok((id, Versioned::new(columns.get(3, "sealed")?, revision)))
+    let cursor = SecretCursor {
+        owner: columns.get(0, "creator_id")?,
+        kind: columns.get(1, "kind")?,
+    };
+    Ok((cursor, columns.get(2, "sealed")?))
 }

@@ -83,7 +83,7 @@ const DUE_OF_AFTER: &str = "\
 const REGISTER: &str = "SELECT revision, value FROM registers WHERE name = ?1";
 
 /// The most items of one page, so that no answer takes the memory of a whole list.
-const MOST_ITEMS: usize = 1_000;
+pub(super) const MOST_ITEMS: usize = 1_000;
 
 #[async_trait]
 impl Store for SqliteBackend {
@@ -314,7 +314,7 @@ fn none_of<T>(page: &PageRequest) -> Page<T> {
 }
 
 /// How many rows to read for a page of `limit`: one more tells whether there are more.
-fn one_more_than(limit: usize) -> i64 {
+pub(super) fn one_more_than(limit: usize) -> i64 {
     i64::try_from(limit).map_or(i64::MAX, |limit| limit.saturating_add(1))
 }
 

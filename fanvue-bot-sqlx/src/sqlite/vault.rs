@@ -5,23 +5,33 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use fanvue_bot_core::entropy::{Entropy, OsEntropy};
+use fanvue_bot_core::page::{Page, PageRequest};
 use fanvue_bot_core::revision::{Revision, Versioned};
-use fanvue_bot_core::secret::{Keyring, Secret, SecretId, SecretVault, VaultError};
+use fanvue_bot_core::secret::{
+    KeyId, Keyring, Rewrap, Rewrapped, SealedUnder, Secret, SecretId, SecretVault, VaultError,
+};
 use sqlx::sqlite::SqliteRow;
+use uuid::Uuid;
 
 use super::SqliteBackend;
 use super::fault::Fault;
 use super::sql::{Columns, Values, fetch};
-use super::write::{Call, DeletingSecret, Op, PuttingSecret};
+use super::store::{MOST_ITEMS, one_more_than};
+use super::write::{Call, DeletingSecret, Op, PuttingSecret, RewrappingSecret};
+use crate::cursor::SecretCursor;
 use crate::row::CorruptField;
-use crate::sealed::{kind_column, owner_column, sealed_error, secret_id};
+use crate::sealed::{kind_column, owner_column, page_of_sealed};
 
 const GET: &str = "SELECT revision, sealed FROM secrets WHERE creator_id = ?1 AND kind = ?2";
 
-/// Crosses tenants: a change of the master key concerns all secrets. Nothing is opened by it.
-const AFTER: &str = "\
-    SELECT creator_id, kind, revision, sealed FROM secrets \
-    WHERE (creator_id, kind) > (?1, ?2) ORDER BY creator_id, kind LIMIT 100";
+/// Cross tenants: a change of the master key concerns all secrets. Ids and key ids leave the database, and
+/// nothing of the values.
+const UNDER_OTHER_KEYS: &str = "\
+    SELECT creator_id, kind, substr(sealed, 1, 10) FROM secrets \
+    WHERE (creator_id, kind) > (?2, ?3) AND substr(sealed, 1, 10) <> ?1 \
+    ORDER BY creator_id, kind LIMIT ?4";
+/// Reads the table from end to end, once at the beginning of a rotation and once at its end.
+const COUNT: &str = "SELECT count(*) FROM secrets WHERE substr(sealed, 1, 10) <> ?1";
 
 /// A [`SecretVault`] in the file of a [`SqliteBackend`]. Secrets are sealed before they reach a statement
 /// and opened after they left one, so the file, its log and its backups hold none in clear.
@@ -50,71 +60,8 @@ impl SqliteVault {
         self
     }
 
-    /// Brings every secret that is sealed under an older master key under the keyring's primary one;
-    /// answers with how many. After that the older key can be left out of the keyring.
-    ///
-    /// Safe to run while others read and write, and to run again after it was interrupted. The secrets'
-    /// revisions grow by it.
-    ///
-    /// # Errors
-    /// [`VaultError::Sealed`] if one does not open under any key at hand; those before it are done.
-    pub async fn rewrap(&self) -> Result<usize, VaultError> {
-        let mut done = 0;
-        let mut place = (Vec::new(), String::new());
-        loop {
-            let values = Values::default()
-                .bytes(place.0.clone())?
-                .text(place.1.clone())?;
-            let rows = fetch(self.backend.readers(), AFTER, values).await?;
-            let Some(last) = rows.last() else {
-                return Ok(done);
-            };
-            let columns = Columns::new(last, "secrets");
-            place = (
-                columns.bytes(0, "creator_id").map_err(Fault::from)?,
-                columns.text(1, "kind").map_err(Fault::from)?,
-            );
-            for row in &rows {
-                done += usize::from(self.rewrap_row(row).await?);
-            }
-        }
-    }
-
-    async fn rewrap_row(&self, row: &SqliteRow) -> Result<bool, VaultError> {
-        let (id, stored) = stored(row).map_err(Fault::from)?;
-        if !self.keyring.needs_rewrap(&stored.value) {
-            return Ok(false);
-        }
-        let sealed = self
-            .keyring
-            .rewrap(&id, &stored.value, &*self.entropy)
-            .map_err(sealed_error)?;
-        match self.put_sealed(id, sealed, Some(stored.revision)).await {
-            Ok(_) => Ok(true),
-            // Written or removed meanwhile: whoever did that used the primary key.
-            Err(VaultError::Conflict) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn put_sealed(
-        &self,
-        id: SecretId,
-        sealed: Vec<u8>,
-        expected: Option<Revision>,
-    ) -> Result<Revision, VaultError> {
-        let args = PuttingSecret {
-            id,
-            sealed,
-            expected,
-        };
-        Call::make(self.backend.inbox(), args, Op::PutSecret).await
-    }
-}
-
-#[async_trait]
-impl SecretVault for SqliteVault {
-    async fn get(&self, id: &SecretId) -> Result<Option<Versioned<Secret>>, VaultError> {
+    /// The stored value, still sealed.
+    async fn sealed(&self, id: &SecretId) -> Result<Option<Versioned<Vec<u8>>>, VaultError> {
         let values = Values::default().bytes(owner(id))?.text(kind_column(id))?;
         let rows = fetch(self.backend.readers(), GET, values).await?;
         let Some(row) = rows.first() else {
@@ -123,8 +70,18 @@ impl SecretVault for SqliteVault {
         let columns = Columns::new(row, "secrets");
         let revision = revision(columns, 0).map_err(Fault::from)?;
         let sealed = columns.bytes(1, "sealed").map_err(Fault::from)?;
-        let secret = self.keyring.open(id, &sealed).map_err(sealed_error)?;
-        Ok(Some(Versioned::new(secret, revision)))
+        Ok(Some(Versioned::new(sealed, revision)))
+    }
+}
+
+#[async_trait]
+impl SecretVault for SqliteVault {
+    async fn get(&self, id: &SecretId) -> Result<Option<Versioned<Secret>>, VaultError> {
+        let Some(stored) = self.sealed(id).await? else {
+            return Ok(None);
+        };
+        let secret = self.keyring.open(id, &stored.value)?;
+        Ok(Some(Versioned::new(secret, stored.revision)))
     }
 
     async fn put(
@@ -133,16 +90,73 @@ impl SecretVault for SqliteVault {
         secret: &Secret,
         expected: Option<Revision>,
     ) -> Result<Revision, VaultError> {
-        let sealed = self
-            .keyring
-            .seal(id, secret, &*self.entropy)
-            .map_err(sealed_error)?;
-        self.put_sealed(*id, sealed, expected).await
+        let args = PuttingSecret {
+            id: *id,
+            sealed: self.keyring.seal(id, secret, &*self.entropy)?,
+            expected,
+        };
+        Call::make(self.backend.inbox(), args, Op::PutSecret).await
     }
 
     async fn delete(&self, id: &SecretId, expected: Revision) -> Result<(), VaultError> {
         let args = DeletingSecret { id: *id, expected };
         Call::make(self.backend.inbox(), args, Op::DeleteSecret).await
+    }
+}
+
+#[async_trait]
+impl Rewrap for SqliteVault {
+    fn primary_key(&self) -> KeyId {
+        self.keyring.primary()
+    }
+
+    async fn count_under_other_keys(&self) -> Result<u64, VaultError> {
+        let values = Values::default().bytes(self.keyring.sealed_header().to_vec())?;
+        let rows = fetch(self.backend.readers(), COUNT, values).await?;
+        let count = match rows.first() {
+            Some(row) => Columns::new(row, "secrets")
+                .int(0, "count")
+                .map_err(Fault::from)?,
+            None => 0,
+        };
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    async fn under_other_keys(&self, page: &PageRequest) -> Result<Page<SealedUnder>, VaultError> {
+        let (owner, kind) = match &page.after {
+            Some(cursor) => {
+                let after = SecretCursor::decode(cursor)?;
+                (after.owner.map(Uuid::into_bytes), after.kind)
+            }
+            None => (None, String::new()),
+        };
+        let limit = page.limit.min(MOST_ITEMS);
+        let values = Values::default()
+            .bytes(self.keyring.sealed_header().to_vec())?
+            .bytes(owner.map(Vec::from).unwrap_or_default())?
+            .text(kind)?
+            .int(one_more_than(limit))?;
+        let rows = fetch(self.backend.readers(), UNDER_OTHER_KEYS, values).await?;
+        let rows = rows
+            .iter()
+            .map(|row| Ok(under(row)?))
+            .collect::<Result<Vec<_>, Fault>>()?;
+        Ok(page_of_sealed(rows, limit, page))
+    }
+
+    async fn rewrap(&self, id: &SecretId) -> Result<Rewrapped, VaultError> {
+        let Some(stored) = self.sealed(id).await? else {
+            return Ok(Rewrapped::NotNeeded);
+        };
+        if stored.value.starts_with(&self.keyring.sealed_header()) {
+            return Ok(Rewrapped::NotNeeded);
+        }
+        let args = RewrappingSecret {
+            id: *id,
+            sealed: self.keyring.rewrap(id, &stored.value, &*self.entropy)?,
+            expected: stored.revision,
+        };
+        Call::make(self.backend.inbox(), args, Op::RewrapSecret).await
     }
 }
 
@@ -165,19 +179,16 @@ fn revision(columns: Columns<'_>, index: usize) -> Result<Revision, CorruptField
         .map_err(|_| columns.corrupt("revision", "a revision"))
 }
 
-/// A row of all columns.
-fn stored(row: &SqliteRow) -> Result<(SecretId, Versioned<Vec<u8>>), CorruptField> {
+/// A row of the list: whose, which, and what it begins with.
+fn under(row: &SqliteRow) -> Result<(SecretCursor, Vec<u8>), CorruptField> {
     let columns = Columns::new(row, "secrets");
-    let owner = if columns.bytes(0, "creator_id")?.is_empty() {
-        None
-    } else {
-        Some(columns.id(0, "creator_id")?)
+    let owner = match columns.bytes(0, "creator_id")?.is_empty() {
+        true => None,
+        false => Some(columns.id(0, "creator_id")?),
     };
-    let id = secret_id(owner, &columns.text(1, "kind")?)
-        .ok_or_else(|| columns.corrupt("kind", "a kind of secret known to this version"))?;
-    let sealed = columns.bytes(3, "sealed")?;
-    Ok((id, Versioned::new(sealed, revision(columns, 2)?)))
+    let kind = columns.text(1, "kind")?;
+    Ok((SecretCursor { owner, kind }, columns.bytes(2, "sealed")?))
 }
 
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[GET, AFTER];
+pub(super) const STATEMENTS: &[&str] = &[GET, UNDER_OTHER_KEYS];

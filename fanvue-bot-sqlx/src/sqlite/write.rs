@@ -30,7 +30,7 @@ pub(super) use self::lease::{Acquiring, Releasing};
 use self::op::Group;
 pub(super) use self::op::{Call, Op};
 pub(super) use self::register::SettingRegister;
-pub(super) use self::secret::{DeletingSecret, PuttingSecret};
+pub(super) use self::secret::{DeletingSecret, PuttingSecret, RewrappingSecret};
 use super::fault::Fault;
 use super::open;
 use super::options::SqliteBuilder;

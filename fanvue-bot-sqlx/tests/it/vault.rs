@@ -68,33 +68,6 @@ async fn a_secret_moved_to_another_row_does_not_open() {
 }
 
 #[tokio::test]
-async fn a_new_master_key_takes_over_all_secrets() {
-    let db = db().await;
-    let old = vault(&db, Keyring::new(key(1)));
-    for creator in 0..250 {
-        old.put(&id(creator), &Secret::new(CANARY), None)
-            .await
-            .unwrap();
-    }
-    let shared = SecretId::of_deployment(SecretKind::ClientSecret);
-    old.put(&shared, &Secret::new(CANARY), None).await.unwrap();
-
-    let both = vault(
-        &db,
-        Keyring::builder(key(2)).previous(key(1)).build().unwrap(),
-    );
-    assert_eq!(both.rewrap().await.unwrap(), 251);
-    assert_eq!(both.rewrap().await.unwrap(), 0);
-
-    let new = vault(&db, Keyring::new(key(2)));
-    for id in [id(0), id(249), shared] {
-        let read = new.get(&id).await.unwrap().unwrap();
-        assert_eq!(read.value.expose(), CANARY);
-        assert!(matches!(old.get(&id).await, Err(VaultError::Sealed { .. })));
-    }
-}
-
-#[tokio::test]
 async fn a_deleted_secret_put_anew_has_a_new_revision() {
     let db = db().await;
     let vault = vault(&db, Keyring::new(key(1)));

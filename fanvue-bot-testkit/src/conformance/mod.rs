@@ -33,6 +33,17 @@
 //!         one_transaction
 //!     );
 //! }
+//! mod rewrap {
+//!     use fanvue_bot_core::memory::SealedMemoryVault;
+//!     use fanvue_bot_core::secret::{Keyring, MasterKey};
+//!     use fanvue_bot_testkit::conformance::Reopen;
+//!
+//!     fanvue_bot_testkit::rewrap_conformance!(async {
+//!         let key = MasterKey::from_bytes(b"0123456789abcdef0123456789abcdef").expect("a key");
+//!         let vault = SealedMemoryVault::new(Keyring::new(key));
+//!         Reopen::new(move |keyring| vault.reopen(keyring))
+//!     });
+//! }
 //! ```
 //!
 //! # The factory
@@ -58,6 +69,7 @@ mod cut;
 pub mod given;
 mod guarded;
 pub mod queue;
+pub mod rewrap;
 pub mod store;
 mod time;
 pub mod vault;
@@ -66,6 +78,7 @@ pub mod vault;
 pub use fanvue_bot_core as __core;
 
 pub use self::guarded::Guarded;
+pub use self::rewrap::Reopen;
 pub use self::time::{LeaseClock, Time};
 
 /// Expands a list of cases to tests. `$extra` is what a case takes beside its subject.

@@ -3,16 +3,23 @@
 use std::sync::Arc;
 
 use fanvue_bot_core::backend::Backend;
-use fanvue_bot_core::memory::{MemoryBackend, MemoryQueue, MemoryStore, MemoryVault};
+use fanvue_bot_core::memory::{
+    MemoryBackend, MemoryQueue, MemoryStore, MemoryVault, SealedMemoryVault,
+};
 use fanvue_bot_core::queue::JobQueue;
-use fanvue_bot_core::secret::SecretVault;
+use fanvue_bot_core::secret::{Keyring, MasterKey, Rewrap, SecretVault};
 use fanvue_bot_core::store::Store;
-use fanvue_bot_testkit::conformance::Guarded;
+use fanvue_bot_testkit::conformance::{Guarded, Reopen};
 use fanvue_bot_testkit::fault::{FaultPlan, Faulty};
 use fanvue_bot_testkit::{
-    commit_and_enqueue_conformance, job_queue_conformance, secret_vault_conformance,
-    store_conformance,
+    commit_and_enqueue_conformance, job_queue_conformance, rewrap_conformance,
+    secret_vault_conformance, store_conformance,
 };
+
+fn sealed_vault() -> SealedMemoryVault {
+    let key = MasterKey::from_bytes(b"0123456789abcdef0123456789abcdef").expect("a key");
+    SealedMemoryVault::new(Keyring::new(key))
+}
 
 mod store {
     use super::*;
@@ -30,6 +37,39 @@ mod vault {
     use super::*;
 
     secret_vault_conformance!(async { MemoryVault::new() });
+}
+
+mod sealed_vault {
+    use super::*;
+
+    secret_vault_conformance!(async { super::sealed_vault() });
+}
+
+mod rewrap {
+    use super::*;
+
+    rewrap_conformance!(async {
+        let vault = sealed_vault();
+        Reopen::new(move |keyring| vault.reopen(keyring))
+    });
+}
+
+mod rewrap_behind_a_pointer {
+    use super::*;
+
+    rewrap_conformance!(async {
+        let vault = sealed_vault();
+        Reopen::new(move |keyring| Arc::new(vault.reopen(keyring)) as Arc<dyn Rewrap>)
+    });
+}
+
+mod rewrap_decorated {
+    use super::*;
+
+    rewrap_conformance!(async {
+        let vault = sealed_vault();
+        Reopen::new(move |keyring| Faulty::new(vault.reopen(keyring), FaultPlan::none()))
+    });
 }
 
 mod backend_as_store {

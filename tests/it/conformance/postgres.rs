@@ -5,10 +5,10 @@ use std::sync::Arc;
 use fanvue_bot::backend::Backend;
 use fanvue_bot::secret::{Keyring, MasterKey};
 use fanvue_bot::sqlx::{PostgresBackend, PostgresVault};
-use fanvue_bot_testkit::conformance::{Guarded, LeaseClock};
+use fanvue_bot_testkit::conformance::{Guarded, LeaseClock, Reopen};
 use fanvue_bot_testkit::{
-    commit_and_enqueue_conformance, job_queue_conformance, secret_vault_conformance,
-    store_conformance,
+    commit_and_enqueue_conformance, job_queue_conformance, rewrap_conformance,
+    secret_vault_conformance, store_conformance,
 };
 
 use crate::postgres_server::{Fresh, fresh};
@@ -55,6 +55,23 @@ mod vault {
     }
 
     secret_vault_conformance!(guarded!(sealed));
+}
+
+mod rewrap {
+    use super::*;
+
+    rewrap_conformance!(std::future::ready(match empty().await {
+        Some((backend, database)) => {
+            let guard = Arc::new(database);
+            Reopen::new(move |keyring| {
+                Guarded::new(
+                    PostgresVault::new(backend.clone(), keyring),
+                    Arc::clone(&guard),
+                )
+            })
+        }
+        None => return,
+    }));
 }
 
 mod backend {

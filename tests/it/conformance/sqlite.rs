@@ -5,10 +5,10 @@ use std::sync::Arc;
 use fanvue_bot::backend::Backend;
 use fanvue_bot::secret::{Keyring, MasterKey};
 use fanvue_bot::sqlx::{SqliteBackend, SqliteVault};
-use fanvue_bot_testkit::conformance::Guarded;
+use fanvue_bot_testkit::conformance::{Guarded, Reopen};
 use fanvue_bot_testkit::{
-    commit_and_enqueue_conformance, job_queue_conformance, secret_vault_conformance,
-    store_conformance,
+    commit_and_enqueue_conformance, job_queue_conformance, rewrap_conformance,
+    secret_vault_conformance, store_conformance,
 };
 use tempfile::TempDir;
 
@@ -46,6 +46,21 @@ mod vault {
         let (backend, dir) = empty().await;
         let key = MasterKey::from_bytes(b"0123456789abcdef0123456789abcdef").expect("a key");
         Guarded::new(SqliteVault::new(backend, Keyring::new(key)), dir)
+    });
+}
+
+mod rewrap {
+    use super::*;
+
+    rewrap_conformance!(async {
+        let (backend, dir) = empty().await;
+        let guard = Arc::new(dir);
+        Reopen::new(move |keyring| {
+            Guarded::new(
+                SqliteVault::new(backend.clone(), keyring),
+                Arc::clone(&guard),
+            )
+        })
     });
 }
 

@@ -21,6 +21,8 @@ use crate::secret::{Secret, SecretId, SecretOwner};
 const VERSION: u8 = 1;
 const XCHACHA20_POLY1305: u8 = 1;
 
+/// The format, the algorithm and the master key's id.
+pub(super) const HEADER: usize = 10;
 const NONCE: usize = 24;
 const TAG: usize = 16;
 const WRAPPED: usize = 32 + TAG;
@@ -40,19 +42,14 @@ pub(super) struct Envelope<'a> {
 impl<'a> Envelope<'a> {
     /// Takes `sealed` apart.
     pub(super) fn read(sealed: &'a [u8]) -> Result<Self, KeyringError> {
-        let (header, rest) = sealed.split_first_chunk().ok_or(KeyringError::Truncated)?;
-        let &[version, algorithm] = header;
-        if (version, algorithm) != (VERSION, XCHACHA20_POLY1305) {
-            return Err(KeyringError::UnknownFormat { version, algorithm });
-        }
-        let (key_id, rest) = rest.split_first_chunk().ok_or(KeyringError::Truncated)?;
+        let (key_id, rest) = read_header(sealed)?;
         let (key_nonce, rest) = rest.split_first_chunk().ok_or(KeyringError::Truncated)?;
         let (wrapped, body) = rest.split_first_chunk().ok_or(KeyringError::Truncated)?;
         if body.len() < NONCE + TAG {
             return Err(KeyringError::Truncated);
         }
         Ok(Self {
-            key_id: KeyId::from_bytes(*key_id),
+            key_id,
             key_nonce,
             wrapped,
             body,
@@ -112,15 +109,28 @@ impl<'a> Envelope<'a> {
         let wrapped = cipher(master.expose())
             .encrypt(&XNonce::from(nonce), payload(key.as_slice(), &aad))
             .map_err(|_| KeyringError::TooLong)?;
-        Ok([
-            [VERSION, XCHACHA20_POLY1305].as_slice(),
-            master.id().as_bytes(),
-            &nonce,
-            &wrapped,
-            body,
-        ]
-        .concat())
+        Ok([header(master.id()).as_slice(), &nonce, &wrapped, body].concat())
     }
+}
+
+/// Under which master key `sealed` is, and what follows the header.
+pub(super) fn read_header(sealed: &[u8]) -> Result<(KeyId, &[u8]), KeyringError> {
+    let (format, rest) = sealed.split_first_chunk().ok_or(KeyringError::Truncated)?;
+    let &[version, algorithm] = format;
+    if (version, algorithm) != (VERSION, XCHACHA20_POLY1305) {
+        return Err(KeyringError::UnknownFormat { version, algorithm });
+    }
+    let (key_id, rest) = rest.split_first_chunk().ok_or(KeyringError::Truncated)?;
+    Ok((KeyId::from_bytes(*key_id), rest))
+}
+
+/// What a secret that is sealed under `key` begins with.
+pub(super) fn header(key: KeyId) -> [u8; HEADER] {
+    let mut header = [0; HEADER];
+    let (format, id) = header.split_at_mut(2);
+    format.copy_from_slice(&[VERSION, XCHACHA20_POLY1305]);
+    id.copy_from_slice(key.as_bytes());
+    header
 }
 
 /// The nonce of the secret, and the secret encrypted under `key`.

@@ -15,7 +15,9 @@ use crate::entropy::Entropy;
 pub struct KeyId([u8; 8]);
 
 impl KeyId {
-    pub(super) const fn from_bytes(bytes: [u8; 8]) -> Self {
+    /// The id that stands in a sealed secret as these bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 8]) -> Self {
         Self(bytes)
     }
 

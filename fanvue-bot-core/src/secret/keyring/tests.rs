@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::entropy::{OsEntropy, Seed};
-use crate::id::CreatorId;
+use crate::id::{AgencyId, CreatorId};
 use crate::secret::SecretKind;
 
 fn key(first: u8) -> MasterKey {
@@ -17,6 +17,10 @@ fn key(first: u8) -> MasterKey {
 
 fn creator(number: u128) -> CreatorId {
     CreatorId::from_uuid(uuid::Uuid::from_u128(number))
+}
+
+fn agency(number: u128) -> AgencyId {
+    AgencyId::from_uuid(uuid::Uuid::from_u128(number))
 }
 
 fn id() -> SecretId {
@@ -75,6 +79,7 @@ fn a_secret_moved_to_another_owner_or_kind_stays_shut() {
                 SecretId::of_deployment(kind),
                 SecretId::of_creator(creator(0), kind),
                 SecretId::of_creator(creator(1), kind),
+                SecretId::of_agency(agency(1), kind),
             ]
         })
         .collect();
@@ -90,7 +95,7 @@ fn a_secret_moved_to_another_owner_or_kind_stays_shut() {
 #[test]
 fn a_secret_relabeled_with_another_live_key_stays_shut() {
     let old = Keyring::new(key(1));
-    let ring = Keyring::builder(key(2)).previous(key(1)).build().unwrap();
+    let ring = Keyring::builder(key(2)).other(key(1)).build().unwrap();
     let mut sealed = old.seal(&id(), &Secret::new("s"), &OsEntropy).unwrap();
     assert!(ring.open(&id(), &sealed).is_ok());
     sealed[2..10].copy_from_slice(ring.primary().as_bytes());
@@ -101,7 +106,7 @@ fn a_secret_relabeled_with_another_live_key_stays_shut() {
 fn rotation_wraps_again_without_touching_the_secret() {
     let secret = Secret::new("a secret");
     let old = Keyring::new(key(1));
-    let both = Keyring::builder(key(2)).previous(key(1)).build().unwrap();
+    let both = Keyring::builder(key(2)).other(key(1)).build().unwrap();
     let new = Keyring::new(key(2));
 
     let sealed = old.seal(&id(), &secret, &OsEntropy).unwrap();
@@ -165,8 +170,12 @@ fn a_bad_master_key_is_refused_with_the_reason() {
         assert_eq!(found, error, "{text}");
         assert!(found.to_string().contains("openssl rand -base64 32"));
     }
-    let same = Keyring::builder(key(1)).previous(key(1)).build();
+    let same = Keyring::builder(key(1)).other(key(1)).build();
     assert_eq!(same.unwrap_err(), KeyringError::SameKey);
+    let three = Keyring::builder(key(1)).other(key(2)).other(key(3)).build();
+    let error = three.unwrap_err();
+    assert_eq!(error, KeyringError::TooManyKeys);
+    assert!(error.to_string().contains("two can be live"), "{error}");
 }
 
 #[test]
@@ -248,7 +257,7 @@ proptest! {
 #[test]
 fn of_ten_thousand_swaps_of_sealed_values_none_opens() {
     let rings = [Keyring::new(key(1)), Keyring::new(key(2))];
-    let both = Keyring::builder(key(2)).previous(key(1)).build().unwrap();
+    let both = Keyring::builder(key(2)).other(key(1)).build().unwrap();
     let mut rows = Vec::new();
     for &kind in SecretKind::ALL {
         rows.push((SecretId::of_deployment(kind), 0));
@@ -256,6 +265,10 @@ fn of_ten_thousand_swaps_of_sealed_values_none_opens() {
             rows.push((
                 SecretId::of_creator(creator(number), kind),
                 usize::from(number % 2 == 1),
+            ));
+            rows.push((
+                SecretId::of_agency(agency(number), kind),
+                usize::from(number % 3 == 1),
             ));
         }
     }

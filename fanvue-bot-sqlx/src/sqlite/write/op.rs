@@ -3,13 +3,14 @@
 use fanvue_bot_core::backend::BackendError;
 use fanvue_bot_core::queue::{Claim, ClaimedLane, QueueError};
 use fanvue_bot_core::revision::Revision;
-use fanvue_bot_core::secret::VaultError;
+use fanvue_bot_core::secret::{Rewrapped, VaultError};
 use fanvue_bot_core::store::{Lease, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Acquiring, Claiming, Completing, DeadLettering, DeletingSecret, Extending, Intake,
-    PuttingSecret, Releasing, Rescheduling, SettingRegister, Transaction, Written, commit, end,
+    PuttingSecret, Releasing, Rescheduling, RewrappingSecret, SettingRegister, Transaction,
+    Written, commit, end,
 };
 use crate::sqlite::fault::Fault;
 
@@ -65,6 +66,7 @@ pub(in crate::sqlite) enum Op {
     SetRegister(Call<SettingRegister, Revision, StoreError>),
     PutSecret(Call<PuttingSecret, Revision, VaultError>),
     DeleteSecret(Call<DeletingSecret, (), VaultError>),
+    RewrapSecret(Call<RewrappingSecret, Rewrapped, VaultError>),
     Close(oneshot::Sender<()>),
 }
 
@@ -82,6 +84,7 @@ impl Op {
             Self::SetRegister(call) => call.answer(),
             Self::PutSecret(call) => call.answer(),
             Self::DeleteSecret(call) => call.answer(),
+            Self::RewrapSecret(call) => call.answer(),
             Self::Close(_) => {}
         }
     }
@@ -99,6 +102,7 @@ impl Op {
             Self::SetRegister(call) => call.fail(fault),
             Self::PutSecret(call) => call.fail(fault),
             Self::DeleteSecret(call) => call.fail(fault),
+            Self::RewrapSecret(call) => call.fail(fault),
             Self::Close(_) => {}
         }
     }
@@ -151,6 +155,7 @@ impl<'o> Group<'o> {
                 Op::SetRegister(call) => call.run(transaction).await?,
                 Op::PutSecret(call) => call.run(transaction).await?,
                 Op::DeleteSecret(call) => call.run(transaction).await?,
+                Op::RewrapSecret(call) => call.run(transaction).await?,
                 Op::Intake(_) | Op::Complete(_) | Op::Close(_) => {}
             }
         }

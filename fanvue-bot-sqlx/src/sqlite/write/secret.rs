@@ -1,7 +1,7 @@
 //! Writing secrets, which arrive sealed.
 
 use fanvue_bot_core::revision::Revision;
-use fanvue_bot_core::secret::{SecretId, VaultError};
+use fanvue_bot_core::secret::{Rewrapped, SecretId, VaultError};
 
 use super::{Call, Transaction};
 use crate::sealed::kind_column;
@@ -20,6 +20,13 @@ pub(in crate::sqlite) struct DeletingSecret {
     pub(in crate::sqlite) expected: Revision,
 }
 
+/// Puts the value of a revision under another key.
+pub(in crate::sqlite) struct RewrappingSecret {
+    pub(in crate::sqlite) id: SecretId,
+    pub(in crate::sqlite) sealed: Vec<u8>,
+    pub(in crate::sqlite) expected: Revision,
+}
+
 const INSERT: &str = "\
     INSERT INTO secrets (creator_id, kind, revision, sealed) VALUES (?1, ?2, ?3, ?4) \
     ON CONFLICT (creator_id, kind) DO NOTHING";
@@ -27,6 +34,9 @@ const INSERT: &str = "\
 const UPDATE: &str = "\
     UPDATE secrets SET revision = ?3, sealed = ?4 \
     WHERE creator_id = ?1 AND kind = ?2 AND revision = ?5";
+
+const REWRAP: &str = "\
+    UPDATE secrets SET sealed = ?4 WHERE creator_id = ?1 AND kind = ?2 AND revision = ?3";
 
 const DELETE: &str = "DELETE FROM secrets WHERE creator_id = ?1 AND kind = ?2 AND revision = ?3";
 
@@ -80,5 +90,27 @@ impl Call<DeletingSecret, (), VaultError> {
     }
 }
 
+impl Call<RewrappingSecret, Rewrapped, VaultError> {
+    pub(super) async fn run(&mut self, transaction: &mut Transaction<'_>) -> Result<(), Fault> {
+        let changed = match i64::try_from(self.args.expected.number()) {
+            Ok(expected) => {
+                let values = Values::default()
+                    .bytes(owner(&self.args.id))?
+                    .text(kind_column(&self.args.id))?
+                    .int(expected)?
+                    .bytes(self.args.sealed.clone())?;
+                execute(transaction.connection, REWRAP, values).await?
+            }
+            Err(_) => 0,
+        };
+        self.outcome = Some(Ok(if changed == 1 {
+            Rewrapped::Done
+        } else {
+            Rewrapped::NotNeeded
+        }));
+        Ok(())
+    }
+}
+
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[INSERT, UPDATE, DELETE];
+pub(super) const STATEMENTS: &[&str] = &[INSERT, UPDATE, REWRAP, DELETE];

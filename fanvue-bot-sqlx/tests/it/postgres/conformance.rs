@@ -8,10 +8,10 @@ use fanvue_bot_core::backend::Backend;
 use fanvue_bot_core::secret::{Keyring, MasterKey};
 use fanvue_bot_sqlx::postgres::{LeaseClock, Pooler};
 use fanvue_bot_sqlx::{PostgresBackend, PostgresVault};
-use fanvue_bot_testkit::conformance::{Guarded, LeaseClock as Clock};
+use fanvue_bot_testkit::conformance::{Guarded, LeaseClock as Clock, Reopen};
 use fanvue_bot_testkit::{
-    commit_and_enqueue_conformance, job_queue_conformance, secret_vault_conformance,
-    store_conformance,
+    commit_and_enqueue_conformance, job_queue_conformance, rewrap_conformance,
+    secret_vault_conformance, store_conformance,
 };
 
 use super::server::{Fresh, fresh};
@@ -74,6 +74,28 @@ mod vault_directly {
     secret_vault_conformance!(std::future::ready(on!(direct(), vault)));
 }
 
+/// What opens an empty database under any keyring; a case is over without a server.
+macro_rules! reopen {
+    ($backend:expr) => {
+        match $backend.await {
+            Some((backend, database)) => {
+                let guard = Arc::new(database);
+                Reopen::new(move |keyring| {
+                    let vault = PostgresVault::new(backend.clone(), keyring);
+                    Guarded::new(vault, Arc::clone(&guard))
+                })
+            }
+            None => return,
+        }
+    };
+}
+
+mod rewrap_directly {
+    use super::*;
+
+    rewrap_conformance!(std::future::ready(reopen!(direct())));
+}
+
 mod backend {
     use super::*;
 
@@ -102,6 +124,12 @@ mod vault_behind_a_pooler {
     use super::*;
 
     secret_vault_conformance!(std::future::ready(on!(pooled(), vault)));
+}
+
+mod rewrap_behind_a_pooler {
+    use super::*;
+
+    rewrap_conformance!(std::future::ready(reopen!(pooled())));
 }
 
 mod backend_behind_a_pooler {

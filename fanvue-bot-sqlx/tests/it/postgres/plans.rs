@@ -14,7 +14,9 @@ use fanvue_bot_core::message::Content;
 use fanvue_bot_core::page::PageRequest;
 use fanvue_bot_core::persona::Persona;
 use fanvue_bot_core::queue::{FailureNote, JobQueue as _, WorkerId};
-use fanvue_bot_core::secret::{Keyring, MasterKey, Secret, SecretId, SecretKind, SecretVault as _};
+use fanvue_bot_core::secret::{
+    Keyring, MasterKey, Rewrap as _, Rewrapped, Secret, SecretId, SecretKind, SecretVault as _,
+};
 use fanvue_bot_core::store::{ContentUpdate, HolderId, LeaseName, RegisterName, Store as _};
 use fanvue_bot_core::time::Timestamp;
 use fanvue_bot_sqlx::{PostgresBackend, PostgresVault, QueueSettings};
@@ -50,8 +52,8 @@ const CALLS: u128 = 6;
 /// deeper by a level or two for each row that is looked up.
 const FEW_PAGES: u64 = 20;
 
-/// The change of the master key reads all secrets, and nothing else does.
-const ALL_SECRETS: &str = "ORDER BY s.creator_id IS NOT NULL";
+/// The change of the master key counts all secrets, and nothing else reads a whole table.
+const ALL_SECRETS: &str = "count(*) FROM fanvue_bot.secrets";
 
 #[tokio::test]
 async fn no_statement_costs_more_as_the_tables_grow() {
@@ -119,7 +121,7 @@ async fn no_statement_costs_more_as_the_tables_grow() {
                     cost.accesses
                 ));
             }
-            if cost.pages > most {
+            if cost.pages > most && !text.contains(ALL_SECRETS) {
                 faults.push(format!(
                     "{when}: {} pages instead of {most}: {text}",
                     cost.pages
@@ -419,7 +421,22 @@ async fn vault(backend: &PostgresBackend, number: u128) {
         assert!(vault.get(&id).await.unwrap().is_some());
         vault.delete(&id, second).await.unwrap();
     }
-    vault.rewrap().await.unwrap();
+    let id = SecretId::of_creator(creator, SecretKind::TokenSet);
+    vault.put(&id, &Secret::new("one"), None).await.unwrap();
+    let next = MasterKey::from_bytes(b"fedcba9876543210fedcba9876543210").unwrap();
+    let old = MasterKey::from_bytes(b"0123456789abcdef0123456789abcdef").unwrap();
+    let ring = Keyring::builder(next).other(old).build().unwrap();
+    let both = PostgresVault::new(backend.clone(), ring);
+    assert_eq!(both.rewrap(&id).await.unwrap(), Rewrapped::Done);
+    both.count_under_other_keys().await.unwrap();
+    let mut request = PageRequest::first(10);
+    for _ in 0..2 {
+        let page = both.under_other_keys(&request).await.unwrap();
+        match page.next {
+            Some(cursor) => request = PageRequest::after(10, cursor),
+            None => break,
+        }
+    }
 }
 
 async fn queue(backend: &PostgresBackend, number: u128) {
