@@ -12,6 +12,7 @@ mod logging;
 mod opening;
 mod postgres;
 mod queue;
+mod rotation;
 #[cfg(feature = "sea-orm")]
 mod sea_orm;
 mod small;
