@@ -5,7 +5,7 @@
 //! The requests here are those of the stand-in in `stand_in.rs`. Every cloud has its own, with its own
 //! authentication: replace `unwrap`, and keep the rest.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -35,7 +35,7 @@ impl ServiceKeys {
         }
     }
 
-    async fn read(&self, path: &PathBuf) -> Result<MasterKey, KeySourceError> {
+    async fn read(&self, path: &Path) -> Result<MasterKey, KeySourceError> {
         let wrapped = file::text(path)?;
         let place = format!("{}, unwrapped by {}", path.display(), self.service.url);
         let wrapped = wrapped.expose_text().unwrap_or_default().trim();

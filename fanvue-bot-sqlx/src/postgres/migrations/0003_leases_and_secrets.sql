@@ -86,22 +86,3 @@ BEGIN
     RETURN FOUND;
 END
 $$;
-
--- A page of all secrets, sealed, for the change of the master key; the deployment's first.
-CREATE FUNCTION fanvue_bot.secrets_after(p_creator uuid, p_kind text, p_limit integer)
-RETURNS TABLE (creator_id uuid, kind text, revision bigint, sealed bytea)
-LANGUAGE plpgsql
-AS $$
-#variable_conflict use_column
-DECLARE
-    v_deployment constant uuid := '00000000-0000-0000-0000-000000000000';
-BEGIN
-    PERFORM set_config('app.crossing', 'rotation', true);
-    RETURN QUERY
-    SELECT s.creator_id, s.kind, s.revision, s.sealed FROM fanvue_bot.secrets AS s
-    WHERE p_kind IS NULL
-        OR (s.creator_id IS NOT NULL, coalesce(s.creator_id, v_deployment), s.kind)
-            > (p_creator IS NOT NULL, coalesce(p_creator, v_deployment), p_kind)
-    ORDER BY s.creator_id IS NOT NULL, coalesce(s.creator_id, v_deployment), s.kind LIMIT p_limit;
-END
-$$;

@@ -1,6 +1,5 @@
 -- The change of the master key, while secrets are read and written. What crosses tenants tells whose secrets are
 -- under which key, and nothing of their values; each is rewrapped as its owner.
-DROP FUNCTION fanvue_bot.secrets_after(uuid, text, integer);
 
 -- Asked once for a statement, not for each row.
 DROP POLICY crossing_rotation ON fanvue_bot.secrets;
