@@ -3,7 +3,7 @@
 //! A deployment in which a `worker` runs needs a tick now and then for what a worker does not do; one
 //! without a worker needs it every minute.
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::{CaughtUp, Engine, EngineError};
 use crate::id::CreatorId;
 use crate::oauth::{Authorizer, Connection};
 use crate::pulse::Pulse;
@@ -11,6 +11,7 @@ use crate::queue::FailureNote;
 use crate::revision::Versioned;
 use crate::store::{RegisterName, Store, StoreError};
 use crate::time::Timestamp;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ const ROUND: &str = "tick";
 /// - wakes conversations whose wake-up got lost ([`Engine::wake_overdue`]),
 /// - erases authorizations that nobody came back to, for each creator in turn,
 /// - uses refresh tokens that were not used for a day, so that they do not lapse,
+/// - reads the chats again for what webhooks missed, of each creator whose time it is ([`Engine::catch_up`]),
 /// - writes how things go to the store ([`Pulse::flush`]).
 ///
 /// Leases that lapsed need nobody: whoever claims finds them.
@@ -41,6 +43,12 @@ pub struct Tick {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct TickReport {
+    /// Creators whose chats were read again.
+    pub polled: u64,
+    /// Messages that webhooks had missed.
+    pub found: u64,
+    /// Polls that have to wait, because something failed or Fanvue said so.
+    pub polls_put_off: u64,
     /// Creators who were seen to.
     pub creators: u64,
     /// Authorizations that had expired and were erased.
@@ -49,7 +57,7 @@ pub struct TickReport {
     pub grants_kept: u64,
     /// What could not be done and is tried again in the next round.
     pub failed: u64,
-    /// Whether the time was up before all was seen to: the next tick goes on there.
+    /// Whether the time was up before all creators were seen to: the next tick goes on there.
     pub more: bool,
 }
 
@@ -88,9 +96,31 @@ impl Tick {
         }
         report.more = overdue.is_some();
         self.creators(until, &mut report).await?;
+        self.polls(until, &mut report).await?;
         let (pulse, now): (&Pulse, _) = (self.engine.pulse(), self.engine.now());
         pulse.flush(&**self.store(), now).await?;
         Ok(report)
+    }
+
+    /// Polls whoever is due, once each, one after the other: several at once are several ticks. Who is left is no
+    /// reason for another tick at once, since polls are due again every minute.
+    async fn polls(&self, until: Timestamp, report: &mut TickReport) -> Result<(), EngineError> {
+        let mut seen = BTreeSet::new();
+        while self.engine.now() < until {
+            let due = self.engine.due_for_catch_up(1).await?;
+            let Some(creator) = due.first().filter(|creator| seen.insert(**creator)) else {
+                break;
+            };
+            match self.engine.catch_up(*creator).await? {
+                CaughtUp::Polled { found, .. } => {
+                    report.polled += 1;
+                    report.found += found;
+                }
+                CaughtUp::PutOff { .. } => report.polls_put_off += 1,
+                CaughtUp::NotDue { .. } | CaughtUp::NobodyToPoll => {}
+            }
+        }
+        Ok(())
     }
 
     /// Sees to the creators, from where the last round stopped.

@@ -19,6 +19,9 @@ struct Asked {
 
 #[derive(Serialize)]
 struct Report {
+    polled: u64,
+    found: u64,
+    polls_put_off: u64,
     creators: u64,
     authorizations_erased: u64,
     grants_kept: u64,
@@ -29,6 +32,9 @@ struct Report {
 impl From<TickReport> for Report {
     fn from(report: TickReport) -> Self {
         Self {
+            polled: report.polled,
+            found: report.found,
+            polls_put_off: report.polls_put_off,
             creators: report.creators,
             authorizations_erased: report.authorizations_erased,
             grants_kept: report.grants_kept,

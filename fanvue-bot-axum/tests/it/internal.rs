@@ -346,3 +346,24 @@ async fn a_tick_whose_time_is_up_goes_on_where_it_stopped() {
     assert!(rounds.len() > 2 && !rounds.contains(&0), "{rounds:?}");
     assert_eq!(rounds.iter().sum::<u64>(), 251, "each once");
 }
+
+#[tokio::test]
+async fn a_tick_finds_what_webhooks_missed() {
+    let town = Town::new().await;
+    let address = serve(town.engine(ScriptedLlm::new([]))).await;
+    // The first one notes when polling begins.
+    assert_eq!(tick(address).await["polled"], 0);
+    town.fan_writes_unheard();
+    town.clock.advance(MINUTE * 2);
+    let told = tick(address).await;
+    assert_eq!((&told["polled"], &told["found"]), (&1.into(), &1.into()));
+    assert_eq!(run(address, "").await["done"], 1);
+    // What waits is no failure of the tick's.
+    town.revoke();
+    town.clock.advance(MINUTE * 90);
+    let told = tick(address).await;
+    assert_eq!(
+        (&told["polls_put_off"], &told["failed"]),
+        (&1.into(), &0.into())
+    );
+}

@@ -170,6 +170,14 @@ impl Town {
         Verifier::new(&Secret::new(WEBHOOK_SECRET)).unwrap()
     }
 
+    /// A fan writes, and no webhook tells of it.
+    pub(crate) fn fan_writes_unheard(&self) {
+        let now = moment(self.clock.now());
+        let mut world = self.world.lock().unwrap();
+        let fan = world.add_fan("unheard", "Fan", now);
+        world.fan_writes(self.account, fan, "hi", now).unwrap();
+    }
+
     /// So many fans write, and the webhooks come in.
     pub(crate) async fn fans_write(&self, engine: &Engine, fans: usize) {
         let now = self.clock.now();
