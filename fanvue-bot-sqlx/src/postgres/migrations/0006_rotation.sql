@@ -53,11 +53,13 @@ $$;
 CREATE FUNCTION fanvue_bot.rewrap_secret(p_creator uuid, p_kind text, p_sealed bytea, p_revision bigint)
 RETURNS boolean
 LANGUAGE plpgsql
+SET enable_seqscan = off
 AS $$
 BEGIN
     PERFORM fanvue_bot.reach_secrets(p_creator);
     UPDATE fanvue_bot.secrets AS s SET sealed = p_sealed
-    WHERE s.creator_id IS NOT DISTINCT FROM p_creator AND s.kind = p_kind AND s.revision = p_revision;
+    WHERE (s.creator_id = p_creator OR (p_creator IS NULL AND s.creator_id IS NULL))
+        AND s.kind = p_kind AND s.revision = p_revision;
     RETURN FOUND;
 END
 $$;
