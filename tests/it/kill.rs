@@ -75,14 +75,6 @@ impl Drop for Bot {
     }
 }
 
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_bot_loses_nothing_and_answers_nobody_twice() {
     let kills: u64 = std::env::var("KILLS")
@@ -101,7 +93,7 @@ async fn a_killed_bot_loses_nothing_and_answers_nobody_twice() {
         world.settings_mut().rate_limits.per_minute = 100_000;
     });
     let data = tempfile::tempdir().unwrap();
-    let port = free_port();
+    let port = crate::port::free();
     let fans: Vec<_> = (0..12)
         .map(|n| handle.add_fan(&format!("load-{n}"), "Load"))
         .collect();

@@ -8,7 +8,7 @@ use fanvue_bot::page::PageRequest;
 use fanvue_bot::sqlx::PostgresBackend;
 use fanvue_bot::store::Store as _;
 use fanvue_bot_testkit::simulator::Handle;
-use fanvue_bot_testkit::simulator::world::{DeliveryState, Origin};
+use fanvue_bot_testkit::simulator::world::{DeliveryState, Moment, Origin};
 use uuid::Uuid;
 
 /// Messages that a fan wrote carry a number, and replies repeat the numbers of what they answer.
@@ -29,6 +29,14 @@ struct Seen {
     written: Vec<(u64, Uuid)>,
     /// What the replies answer, oldest first.
     answered: Vec<Vec<u64>>,
+    /// What happened when: lines for whoever has to find out what went wrong.
+    story: BTreeMap<(u64, usize), String>,
+}
+
+impl Seen {
+    fn tell(&mut self, at: Moment, what: String) {
+        self.story.insert((at.millis(), self.story.len()), what);
+    }
 }
 
 /// The count. Everything but the first three should be empty.
@@ -50,17 +58,22 @@ pub(crate) struct Tally {
     pub(crate) answered_twice: Vec<u64>,
     /// Messages that were answered after a later one of the same fan.
     pub(crate) out_of_order: Vec<String>,
+    /// What happened in the conversations of which any of this is true.
+    pub(crate) stories: Vec<Vec<String>>,
 }
 
 impl Tally {
     /// Whether nothing was lost, answered twice, left alone or put out of order.
     pub(crate) fn is_clean(&self) -> bool {
-        self.not_acknowledged == 0
-            && self.lost.is_empty()
-            && self.undecided.is_empty()
-            && self.unanswered.is_empty()
-            && self.answered_twice.is_empty()
-            && self.out_of_order.is_empty()
+        self.not_acknowledged == 0 && self.faults() == 0
+    }
+
+    fn faults(&self) -> usize {
+        self.lost.len()
+            + self.undecided.len()
+            + self.unanswered.len()
+            + self.answered_twice.len()
+            + self.out_of_order.len()
     }
 }
 
@@ -93,12 +106,37 @@ fn seen(simulator: &Handle, creator: Uuid) -> BTreeMap<Uuid, Seen> {
         }
         let conversation = conversations.entry(stored.fan).or_default();
         match stored.message.origin {
-            Origin::Fan => conversation.written.push((numbers[0], stored.message.uuid)),
-            Origin::Api => conversation.answered.push(numbers),
+            Origin::Fan => {
+                conversation.written.push((numbers[0], stored.message.uuid));
+                conversation.tell(stored.message.sent_at, format!("written: {numbers:?}"));
+            }
+            Origin::Api => {
+                conversation.tell(stored.message.sent_at, format!("reply to {numbers:?}"));
+                conversation.answered.push(numbers);
+            }
             _ => {}
         }
     }
     conversations
+}
+
+/// A conversation, line by line, with the deliveries of its events.
+fn story(simulator: &Handle, fan: Uuid, mut seen: Seen) -> Vec<String> {
+    for delivery in simulator.deliveries().iter().filter(|d| d.fan == fan) {
+        for (at, outcome) in &delivery.attempts {
+            let what = format!(
+                "delivery of {} of {}: {outcome:?}",
+                delivery.topic,
+                delivery.created_at.millis()
+            );
+            seen.tell(*at, what);
+        }
+    }
+    let lines = seen
+        .story
+        .iter()
+        .map(|((at, _), what)| format!("{at} {what}"));
+    lines.collect()
 }
 
 /// How many messages no reply answers yet.
@@ -114,6 +152,15 @@ pub(crate) fn waiting(simulator: &Handle, creator: Uuid) -> usize {
     conversations.values().map(waits).sum()
 }
 
+/// How many webhooks are not acknowledged yet.
+pub(crate) fn not_acknowledged(simulator: &Handle) -> usize {
+    let deliveries = simulator.deliveries();
+    let left = deliveries
+        .iter()
+        .filter(|delivery| delivery.state != DeliveryState::Delivered);
+    left.count()
+}
+
 /// Counts, when nothing is under way any more.
 pub(crate) async fn count(
     simulator: &Handle,
@@ -122,14 +169,11 @@ pub(crate) async fn count(
     database: &PostgresBackend,
 ) -> Tally {
     let mut tally = Tally {
-        not_acknowledged: simulator
-            .deliveries()
-            .iter()
-            .filter(|delivery| delivery.state != DeliveryState::Delivered)
-            .count(),
+        not_acknowledged: not_acknowledged(simulator),
         ..Tally::default()
     };
-    for (fan, seen) in seen(simulator, account) {
+    for (fan, mut seen) in seen(simulator, account) {
+        let before = tally.faults();
         let stored = decisions(
             database,
             ConversationId::new(creator, FanId::from_uuid(fan)),
@@ -148,7 +192,7 @@ pub(crate) async fn count(
         }
         tally.written += seen.written.len();
         tally.replies += seen.answered.len();
-        for (number, message) in seen.written {
+        for (number, message) in std::mem::take(&mut seen.written) {
             match stored.get(&message) {
                 None => tally.lost.push(number),
                 Some(None) => tally.undecided.push(number),
@@ -159,6 +203,9 @@ pub(crate) async fn count(
                 Some(1) => {}
                 Some(_) => tally.answered_twice.push(number),
             }
+        }
+        if tally.faults() > before {
+            tally.stories.push(story(simulator, fan, seen));
         }
     }
     tally

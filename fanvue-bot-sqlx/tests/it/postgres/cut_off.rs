@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fanvue_bot_core::backend::CommitAndEnqueue as _;
 use fanvue_bot_core::queue::JobQueue as _;
-use fanvue_bot_core::store::Store as _;
+use fanvue_bot_core::store::{RegisterName, Store as _};
 use fanvue_bot_core::time::{Clock as _, SystemClock};
 use fanvue_bot_sqlx::PostgresBackend;
 use fanvue_bot_sqlx::postgres::{Pooler, PostgresBuilder, WakeUps};
@@ -117,19 +117,23 @@ async fn a_process_cut_off_in_a_transaction_behind_a_pooler_holds_its_locks_no_l
     let builder = builder.pooler(Pooler::Transaction);
     let backend = builder.open().await.unwrap();
     let mut admin = database.connect_as_admin().await;
-    // Stands for any statement that takes a lock and whose answer gets lost.
-    let slow = "CREATE OR REPLACE FUNCTION fanvue_bot.next_due(p_now bigint) RETURNS bigint LANGUAGE plpgsql AS $$ \
-        BEGIN PERFORM pg_advisory_xact_lock(7, 7); PERFORM pg_sleep(0.3); RETURN NULL; END $$";
+    // Stands for any statement that takes a lock and whose answer gets lost. It ends when the test lets it.
+    let slow = "CREATE OR REPLACE FUNCTION fanvue_bot.register(p_name text) \
+        RETURNS TABLE (revision bigint, value text) LANGUAGE plpgsql AS $$ BEGIN \
+        PERFORM pg_advisory_xact_lock(7, 7); PERFORM pg_advisory_xact_lock(7, 8); END $$";
     run(&mut admin, slow.to_owned()).await;
-    find_nothing(&backend).await;
-    let calling = tokio::spawn(async move { backend.ready().await });
-    while locks(&mut admin).await == 0 {}
+    run(&mut admin, "SELECT pg_advisory_lock(7, 8)".to_owned()).await;
+    let calling = tokio::spawn(async move { backend.register(&RegisterName::new("any")).await });
+    while locks(&mut admin).await == 0 {
+        assert!(!calling.is_finished(), "it waits for what the test holds");
+    }
     line.set(Mode::Silent);
+    run(&mut admin, "SELECT pg_advisory_unlock(7, 8)".to_owned()).await;
     assert!(calling.await.unwrap().is_err());
     while locks(&mut admin).await > 0 {}
 }
 
-/// How many hold the lock that only this test takes.
+/// How many hold the lock that only the call takes.
 async fn locks(admin: &mut PgConnection) -> i64 {
     sqlx::query_scalar(
         "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND (classid, objid) = (7, 7)",
