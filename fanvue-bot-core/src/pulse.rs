@@ -86,6 +86,8 @@ struct State {
     records: HashMap<Whose, Record>,
     /// Somebody noted what should be written soon.
     due: bool,
+    /// Somebody writes: whoever wrote the same beside them would only meet their revision.
+    is_writing: bool,
 }
 
 #[derive(Debug, Default)]
@@ -139,20 +141,25 @@ impl Pulse {
         state.due |= due;
     }
 
-    /// Whether something was noted that should be written soon.
+    /// Whether something was noted that should be written soon, and nobody is writing.
     #[must_use]
     pub fn is_due(&self) -> bool {
-        self.lock().due
+        let state = self.lock();
+        state.due && !state.is_writing
     }
 
     /// Writes what is due to the store's registers: one small write for each creator of whom something new was
     /// noted, at most one in 30 s, or in 5 s while failures begin and end, and at most 32 a call.
     ///
-    /// May be called at any time and at once; may be dropped at any point.
+    /// May be called at any time and at once: while one call writes, others have nothing to do. May be dropped at
+    /// any point.
     ///
     /// # Errors
     /// The store's. What was not written is still due.
     pub async fn flush(&self, store: &dyn Store, now: Timestamp) -> Result<(), StoreError> {
+        let Some(mut writing) = Writing::begin(self) else {
+            return Ok(());
+        };
         let due: Vec<(Whose, Vitals, Option<Revision>)> = {
             let mut state = self.lock();
             let mut due: Vec<_> = state
@@ -177,11 +184,9 @@ impl Pulse {
             due
         };
         for (whose, vitals, expected) in due {
-            if let Err(error) = self.write(store, whose, vitals, expected, now).await {
-                self.lock().due = true;
-                return Err(error);
-            }
+            self.write(store, whose, vitals, expected, now).await?;
         }
+        writing.is_done = true;
         Ok(())
     }
 
@@ -232,6 +237,31 @@ impl Pulse {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The right to write, of one call at a time.
+struct Writing<'a> {
+    pulse: &'a Pulse,
+    is_done: bool,
+}
+
+impl<'a> Writing<'a> {
+    fn begin(pulse: &'a Pulse) -> Option<Self> {
+        let was_taken = std::mem::replace(&mut pulse.lock().is_writing, true);
+        (!was_taken).then_some(Self {
+            pulse,
+            is_done: false,
+        })
+    }
+}
+
+impl Drop for Writing<'_> {
+    /// What a call that failed or was dropped did not write is left to the next.
+    fn drop(&mut self) {
+        let mut state = self.pulse.lock();
+        state.is_writing = false;
+        state.due |= !self.is_done;
     }
 }
 

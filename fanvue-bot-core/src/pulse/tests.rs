@@ -67,6 +67,22 @@ async fn what_processes_note_is_put_together_whoever_writes_when() {
 }
 
 #[tokio::test]
+async fn while_one_call_writes_others_have_nothing_to_do() {
+    let (store, pulse) = (MemoryStore::new(), Pulse::default());
+    pulse.works(HERE, Part::Webhook, at(1));
+    let writing = Writing::begin(&pulse).unwrap();
+    assert!(!pulse.is_due());
+    pulse.flush(&store, at(1)).await.unwrap();
+    assert_eq!(revision(&store, HERE).await, None);
+    // As a call that is dropped.
+    drop(writing);
+    assert!(pulse.is_due());
+    pulse.flush(&store, at(1)).await.unwrap();
+    assert_eq!(revision(&store, HERE).await, Some(1));
+    assert!(!pulse.is_due());
+}
+
+#[tokio::test]
 async fn many_creators_are_written_in_turns() {
     let (store, pulse) = (MemoryStore::new(), Pulse::default());
     for number in 0..100 {
