@@ -42,15 +42,23 @@ SET enable_mergejoin = off
 SET jit = off
 AS $$
 DECLARE
-    v_fan uuid := (p_change ->> 'fan')::uuid;
-    v_expected bigint := (p_change ->> 'expected')::bigint;
-    v_known json := p_change -> 'known';
-    v_messages json := p_change -> 'messages';
-    v_contents json := p_change -> 'contents';
-    v_decisions json := p_change -> 'decisions';
-    v_deletions json := p_change -> 'deletions';
+    v_fan uuid;
+    v_expected bigint;
+    v_wake_at bigint;
+    v_state text;
+    v_known json;
+    v_messages json;
+    v_contents json;
+    v_decisions json;
+    v_deletions json;
     v_stored bigint;
 BEGIN
+    -- Read once: each `->>` would read the whole text again.
+    SELECT r.fan, r.expected, r.wake_at, r.state, r.known, r.messages, r.contents, r.decisions, r.deletions
+    INTO v_fan, v_expected, v_wake_at, v_state, v_known, v_messages, v_contents, v_decisions, v_deletions
+    FROM json_to_record(p_change)
+        AS r (fan uuid, expected bigint, wake_at bigint, state text, known json, messages json, contents json,
+            decisions json, deletions json);
     PERFORM set_config('app.creator', p_creator::text, true);
     IF v_contents IS NOT NULL OR v_decisions IS NOT NULL OR v_deletions IS NOT NULL THEN
         SELECT c.revision INTO v_stored FROM fanvue_bot.conversations AS c
@@ -77,12 +85,12 @@ BEGIN
     IF v_expected IS NULL THEN
         -- A conversation that is new has no messages.
         INSERT INTO fanvue_bot.conversations (creator_id, fan_id, revision, wake_at, state)
-        VALUES (p_creator, v_fan, 1, (p_change ->> 'wake_at')::bigint, p_change ->> 'state')
+        VALUES (p_creator, v_fan, 1, v_wake_at, v_state)
         ON CONFLICT (creator_id, fan_id) DO NOTHING;
     ELSE
         -- Whoever adds a message moves the revision on, so that both conditions hold when the lock is ours.
         UPDATE fanvue_bot.conversations AS c SET revision = c.revision + 1,
-            wake_at = (p_change ->> 'wake_at')::bigint, state = p_change ->> 'state'
+            wake_at = v_wake_at, state = v_state
         WHERE c.creator_id = p_creator AND c.fan_id = v_fan AND c.revision = v_expected
             AND (SELECT m.id FROM json_to_recordset(v_messages) AS n (id uuid)
                 JOIN fanvue_bot.messages AS m
@@ -145,21 +153,24 @@ RETURNS TABLE (verdict text, revision bigint, missing uuid, numbers bigint[], ad
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    v_change json;
     v_creator uuid;
+    v_conversation json;
+    v_profile json;
     v_place integer := 0;
     v_refused integer[] := '{}';
 BEGIN
-    FOR v_change IN SELECT c FROM json_array_elements(p_changes) AS c LOOP
+    FOR v_creator, v_conversation, v_profile IN
+        SELECT c.creator, c.conversation, c.profile
+        FROM json_to_recordset(p_changes) AS c (creator uuid, conversation json, profile json)
+    LOOP
         v_place := v_place + 1;
-        v_creator := (v_change ->> 'creator')::uuid;
         missing := NULL;
-        IF v_change -> 'conversation' IS NOT NULL THEN
+        IF v_conversation IS NOT NULL THEN
             SELECT c.verdict, c.revision, c.missing INTO verdict, revision, missing
-            FROM fanvue_bot.commit_conversation(v_creator, v_change -> 'conversation') AS c;
+            FROM fanvue_bot.commit_conversation(v_creator, v_conversation) AS c;
         ELSE
             SELECT c.verdict, c.revision INTO verdict, revision
-            FROM fanvue_bot.commit_creator(v_creator, v_change -> 'profile') AS c;
+            FROM fanvue_bot.commit_creator(v_creator, v_profile) AS c;
         END IF;
         IF verdict IS NOT NULL THEN
             v_refused := v_refused || v_place;
