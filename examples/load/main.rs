@@ -9,7 +9,9 @@
 //! A figure alone says more about the machine than about the code: compare the ratios. Every subcommand
 //! also checks that what it counted is true, and ends with an error if it is not.
 
+mod apart;
 mod database;
+mod door;
 mod fairness;
 mod generator;
 mod hands;
@@ -80,6 +82,8 @@ enum Command {
     Latency(latency::Options),
     /// Whole replies, with a model and a Fanvue that answer at once.
     Turns(turns::Options),
+    /// Whether a clock tells an unknown tenant from a bad signature at the webhook door.
+    Door(door::Options),
     /// Memory and connections while many slow model calls are under way.
     Inflight(inflight::Options),
     /// What the other creators notice when one floods the queue.
@@ -117,6 +121,7 @@ async fn run(common: &Common, command: Command) -> anyhow::Result<Report> {
         Command::Soak(options) => soak::run(common, &options).await,
         Command::Latency(options) => latency::run(common, &options).await,
         Command::Turns(options) => turns::run(common, &options).await,
+        Command::Door(options) => door::run(common, &options).await,
         Command::Inflight(options) => inflight::run(common, &options).await,
         Command::Fairness(options) => fairness::run(common, &options).await,
         Command::Scale(options) => scale::run(common, &options).await,

@@ -15,7 +15,7 @@ use fanvue_bot_core::webhook::{
     EVENT_ID_HEADER, Event, Hints, SIGNATURE_HEADER, SignatureError, TOPIC_HEADER, VerifiedBody,
     Verifier,
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::body;
 use super::counters::Counters;
@@ -35,6 +35,9 @@ pub(super) struct Door {
     pub(super) body_limit: usize,
     pub(super) read_timeout: Duration,
     pub(super) store_timeout: Duration,
+    /// A refusal that store and vault may have been asked for leaves at a multiple of this time after its request
+    /// was read.
+    pub(super) refusal_grid: Duration,
 }
 
 /// Which creator the URL names.
@@ -75,14 +78,24 @@ impl Door {
                 return unread.status().into_response();
             }
         };
+        let begun = Instant::now();
         // From here on a store is asked; a sender that waits for longer than it will has left.
-        let taken = timeout(self.store_timeout, self.take(named, &parts.headers, &body));
-        match taken.await {
+        let taken = timeout(self.store_timeout, self.take(named, &parts.headers, &body)).await;
+        // A refusal that waits is to hold nothing.
+        drop((parts, body));
+        match taken {
             Ok(Ok(())) => {
                 self.beat();
                 StatusCode::OK.into_response()
             }
-            Ok(Err(refusal)) => self.refuse(&refusal),
+            Ok(Err(refusal)) => {
+                let looked_up = self.secrets.is_some() && matches!(refusal, Refusal::Unproved(_));
+                // Even to sleep for no time at all takes a tick of the timer.
+                if looked_up && !self.refusal_grid.is_zero() {
+                    sleep_until(on_the_grid(begun, Instant::now(), self.refusal_grid)).await;
+                }
+                self.refuse(&refusal)
+            }
             Err(_) => {
                 tracing::warn!(
                     "a webhook could not be stored in time; the sender is asked to come back"
@@ -255,6 +268,14 @@ impl Door {
     }
 }
 
+/// The next multiple of `grid` after `begun` that is later than `now`.
+fn on_the_grid(begun: Instant, now: Instant, grid: Duration) -> Instant {
+    let elapsed = now.duration_since(begun);
+    let over = elapsed.as_nanos().checked_rem(grid.as_nanos());
+    let over = u64::try_from(over.unwrap_or(0)).map_or(grid, Duration::from_nanos);
+    now + grid.saturating_sub(over)
+}
+
 /// A look-up failed.
 fn unavailable(error: &(dyn std::error::Error + 'static)) -> Refusal {
     tracing::warn!(
@@ -303,6 +324,18 @@ mod tests {
 
     fn check(path: Option<&str>, query: Option<&str>, expected: Named) {
         assert_eq!(named(path, query), expected, "{path:?} {query:?}");
+    }
+
+    #[test]
+    fn whatever_a_look_up_took_its_refusal_leaves_on_the_grid() {
+        let (begun, grid) = (Instant::now(), Duration::from_millis(20));
+        for micros in [0, 1, 300, 19_999, 20_000, 20_001, 777_777, 8_000_000] {
+            let now = begun + Duration::from_micros(micros);
+            let leaves = on_the_grid(begun, now, grid);
+            let after = leaves.duration_since(begun).as_nanos();
+            assert_eq!(after % grid.as_nanos(), 0, "{micros}");
+            assert!(leaves > now && leaves <= now + grid, "{micros}");
+        }
     }
 
     #[test]

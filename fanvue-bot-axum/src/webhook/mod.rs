@@ -35,6 +35,7 @@ pub struct WebhooksBuilder {
     body_limit: usize,
     read_timeout: Duration,
     store_timeout: Duration,
+    refusal_grid: Duration,
 }
 
 impl WebhooksBuilder {
@@ -76,6 +77,18 @@ impl WebhooksBuilder {
         self
     }
 
+    /// With [`stored_secrets`](Self::stored_secrets) a refusal leaves at a multiple of this time after its request
+    /// was read; 50 ms by default. So a clock does not tell who exists here, or is heard of often: store and vault
+    /// answer sooner about nobody, and remembered secrets cost no look-up at all.
+    ///
+    /// Make it longer than a look-up takes, which is five round trips to store and vault. What waits holds a
+    /// connection and nothing of the request; 1,024 connections let 20,480 refusals a second leave at 50 ms. Zero
+    /// refuses at once.
+    pub const fn refusal_grid(mut self, grid: Duration) -> Self {
+        self.refusal_grid = grid;
+        self
+    }
+
     /// Builds it.
     #[must_use]
     pub fn build(self) -> Webhooks {
@@ -92,6 +105,7 @@ impl WebhooksBuilder {
                 body_limit: self.body_limit,
                 read_timeout: self.read_timeout,
                 store_timeout: self.store_timeout,
+                refusal_grid: self.refusal_grid,
             }),
         }
     }
@@ -114,8 +128,8 @@ impl WebhooksBuilder {
 /// | 408, 413, 400 | the body took too long, is too large, or broke off | tries again |
 /// | 503 with `Retry-After` | the store or the vault did not answer; nothing is lost | tries again |
 ///
-/// A request that is not proved writes nothing but a counter, and its answer is the same whether its
-/// tenant exists or not. Nothing of a request is ever repeated in an answer.
+/// A request that is not proved writes nothing but a counter, and its answer is the same, and as long in coming,
+/// whether its tenant exists or not. Nothing of a request is ever repeated in an answer.
 #[derive(Clone)]
 pub struct Webhooks {
     door: Arc<Door>,
@@ -132,6 +146,7 @@ impl Webhooks {
             body_limit: 256 * 1024,
             read_timeout: Duration::from_secs(10),
             store_timeout: Duration::from_secs(8),
+            refusal_grid: Duration::from_millis(50),
         }
     }
 

@@ -69,7 +69,7 @@ impl StoredSecrets {
         Self {
             store,
             secrets: WebhookSecrets::new(vault),
-            decoy: Decoy::like(&app),
+            decoy: WebhookSecrets::decoy(&app),
             app,
             keep,
             known: Mutex::default(),
@@ -78,7 +78,8 @@ impl StoredSecrets {
     }
 
     /// Proves the body by the deployment's secrets, or else by those of the creator whose account it claims.
-    /// Takes the same steps whether there is such a creator or not.
+    /// Takes the same steps whether there is such a creator or not, but not the same time: store and vault answer
+    /// sooner about nobody, and what is remembered was asked for by somebody. The door hides that.
     pub(super) async fn verify<'a>(
         &self,
         signature: &[u8],
@@ -101,7 +102,7 @@ impl StoredSecrets {
             account,
         });
         let own = own.as_deref();
-        // As many checks for every account, known or not.
+        // As many checks for every account, known or not, and of as many HMACs each.
         let by = |verifier: Option<&Verifier>| match verifier {
             Some(verifier) => verifier.verify(signature, body, now),
             None => Err(self.decoy.refuse(signature, body, now)),

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::http::Request;
 use fanvue_bot_axum::{Limits, Webhooks, WebhooksBuilder, serve};
 use fanvue_bot_core::backend::Backend;
 use fanvue_bot_core::creator::Creator;
@@ -19,6 +21,7 @@ use fanvue_bot_testkit::clock::VirtualClock;
 use fanvue_bot_testkit::fault::{Fault, FaultPlan, Faulty};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tower::ServiceExt as _;
 
 use crate::client::{Answer, Client};
 
@@ -408,6 +411,35 @@ async fn all_refusals_look_the_same_and_ask_the_same_of_store_and_vault() {
     // The deployment's secrets, the creator's and the agency's, two each.
     assert_eq!(seen[0].3, (1, 6));
     assert!(seen.iter().all(|one| *one == seen[0]), "{seen:#?}");
+}
+
+/// In virtual time, in which only waiting takes any: whoever is named, heard of before or not.
+#[tokio::test(start_paused = true)]
+async fn all_refusals_take_the_same_time_and_what_is_proved_takes_none() {
+    let keep = |builder: WebhooksBuilder| builder.secret_cache(Duration::from_secs(60));
+    let world = World::build(true, keep).await;
+    let took = async |secret: &str, account: &str| {
+        let body = message(account, 1).to_string();
+        let request = Request::post(DOOR)
+            .header("x-fanvue-signature", sign(secret, NOW, &body))
+            .body(Body::from(body))
+            .unwrap();
+        let begun = tokio::time::Instant::now();
+        let answer = world.webhooks.router().oneshot(request).await.unwrap();
+        (answer.status().as_u16(), begun.elapsed())
+    };
+    // Zoe's secrets are remembered from here on.
+    assert_eq!(took(ZOES, ZOES_ACCOUNT).await, (200, Duration::ZERO));
+    for account in [
+        MIAS_ACCOUNT,
+        ZOES_ACCOUNT,
+        KIMS_ACCOUNT,
+        NOBODYS_ACCOUNT,
+        NOBODYS_ACCOUNT,
+    ] {
+        let refused = (401, Duration::from_millis(50));
+        assert_eq!(took("forged", account).await, refused, "{account}");
+    }
 }
 
 #[tokio::test]

@@ -4,10 +4,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Verifier, VerifierError};
+use super::{Decoy, Verifier, VerifierError};
 use crate::secret::{
     Fingerprint, Secret, SecretId, SecretKind, SecretOwner, SecretVault, VaultError,
 };
+
+/// How many secrets of an owner count at most: the current one and the one before it.
+const LIVE: usize = 2;
 
 /// The webhook secrets of a deployment: those of its app, and those of creators and agencies who have an app
 /// or a subscription of their own.
@@ -119,7 +122,8 @@ impl WebhookSecrets {
     }
 
     /// What proves events that are signed with a secret of `owner`, by the rules of `rules`: its tolerance and
-    /// the forms that it accepts. `None` if there is none. Reads the vault twice, whatever it finds.
+    /// the forms that it accepts. `None` if there is none: then let [`decoy`](Self::decoy) refuse. Reads the vault
+    /// twice, whatever it finds, and refuses with as many HMACs whether one secret counts or two.
     ///
     /// # Errors
     /// The vault's.
@@ -141,7 +145,14 @@ impl WebhookSecrets {
                 }
             }
         }
-        Ok(verifier)
+        Ok(verifier.map(|verifier| verifier.refuse_like(LIVE)))
+    }
+
+    /// Refuses with as many HMACs as [`verifier`](Self::verifier) does: for owners who have no secrets, and for
+    /// those who do not exist.
+    #[must_use]
+    pub fn decoy(rules: &Verifier) -> Decoy {
+        Decoy::of(LIVE, rules)
     }
 
     async fn read(&self, owner: SecretOwner) -> Result<[Option<Secret>; 2], VaultError> {
@@ -188,5 +199,35 @@ const fn previous(owner: SecretOwner) -> SecretId {
 impl fmt::Debug for WebhookSecrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebhookSecrets").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::CreatorId;
+    use crate::memory::MemoryVault;
+
+    #[tokio::test]
+    async fn a_refusal_costs_the_same_hmacs_however_many_secrets_count() {
+        let secrets = WebhookSecrets::new(Arc::new(MemoryVault::new()));
+        let owner = SecretOwner::Creator(CreatorId::from_uuid(uuid::Uuid::from_u128(1)));
+        let one = Verifier::new(&Secret::new("app")).unwrap();
+        let three = ["another", "a third"]
+            .iter()
+            .fold(one.clone(), |app, secret| {
+                app.also(&Secret::new(*secret)).unwrap()
+            });
+        for rules in [&one, &three] {
+            assert_eq!(WebhookSecrets::decoy(rules).hmacs(), 2);
+        }
+        assert!(secrets.verifier(owner, &one).await.unwrap().is_none());
+        for secret in ["the first", "the second", "the third"] {
+            secrets.rotate(owner, &Secret::new(secret)).await.unwrap();
+            for rules in [&one, &three] {
+                let verifier = secrets.verifier(owner, rules).await.unwrap().unwrap();
+                assert_eq!(verifier.hmacs(), 2);
+            }
+        }
     }
 }

@@ -67,6 +67,21 @@ impl Verifier {
         })
     }
 
+    /// Refuses with as many HMACs as a verifier of `secrets` secrets, if it has fewer: so that a clock does not
+    /// tell how many are live.
+    pub(in crate::webhook) fn refuse_like(mut self, secrets: usize) -> Self {
+        while self.keys.len() < secrets {
+            self.keys.push(Key::decoy());
+        }
+        self
+    }
+
+    /// How many HMACs a refusal costs, if the signature is of a form and a time that are looked into.
+    #[cfg(test)]
+    pub(in crate::webhook) const fn hmacs(&self) -> usize {
+        self.keys.len()
+    }
+
     /// Sets how far the signature's time may be from `now`, both ways. Fanvue suggests 300 s, the default.
     /// Whoever captures a request can replay it for as long.
     #[must_use]
@@ -144,19 +159,21 @@ impl Decoy {
     /// Takes as long as `verifier`, with its settings and its number of secrets.
     #[must_use]
     pub fn like(verifier: &Verifier) -> Self {
-        Self::with(
-            verifier.keys.len(),
-            verifier.tolerance,
-            verifier.legacy_sha256,
-        )
+        Self::of(verifier.keys.len(), verifier)
     }
 
-    fn with(secrets: usize, tolerance: Duration, legacy_sha256: bool) -> Self {
+    /// Takes as long as a verifier of `secrets` secrets with the settings of `rules`.
+    pub(in crate::webhook) fn of(secrets: usize, rules: &Verifier) -> Self {
         Self(Verifier {
             keys: vec![Key::decoy(); secrets],
-            tolerance,
-            legacy_sha256,
+            ..*rules
         })
+    }
+
+    /// How many HMACs a refusal costs.
+    #[cfg(test)]
+    pub(in crate::webhook) const fn hmacs(&self) -> usize {
+        self.0.hmacs()
     }
 
     /// Does the work of [`Verifier::verify`] and refuses.
@@ -172,7 +189,11 @@ impl Decoy {
 impl Default for Decoy {
     /// Takes as long as a [`Verifier`] of one secret and the default tolerance.
     fn default() -> Self {
-        Self::with(1, DEFAULT_TOLERANCE, false)
+        Self(Verifier {
+            keys: vec![Key::decoy()],
+            tolerance: DEFAULT_TOLERANCE,
+            legacy_sha256: false,
+        })
     }
 }
 

@@ -10,26 +10,35 @@ use crate::secret::Secret;
 
 /// The HMAC's state after its key went in: two blocks less to hash per request than from the secret.
 #[derive(Clone)]
-pub(super) struct Key(Hmac<Sha256>);
+pub(super) struct Key {
+    hmac: Hmac<Sha256>,
+    /// Does the work of a key, and proves nothing.
+    decoy: Choice,
+}
 
 impl Key {
     pub(super) fn new(secret: &Secret) -> Result<Self, VerifierError> {
         if secret.expose().is_empty() {
             return Err(VerifierError::EmptySecret);
         }
-        Hmac::new_from_slice(secret.expose())
-            .map(Self)
-            .map_err(|_| VerifierError::EmptySecret)
+        let hmac = Hmac::new_from_slice(secret.expose());
+        Ok(Self {
+            hmac: hmac.map_err(|_| VerifierError::EmptySecret)?,
+            decoy: Choice::from(0),
+        })
     }
 
-    /// A key that proves nothing, for work whose result is thrown away.
+    /// A key that proves nothing, not even what is signed with its bytes, which everybody knows.
     pub(super) fn decoy() -> Self {
-        Self(Hmac::new(&Default::default()))
+        Self {
+            hmac: Hmac::new(&Default::default()),
+            decoy: Choice::from(1),
+        }
     }
 
     /// The signature of `parts` one after the other.
     pub(super) fn sign(&self, parts: [&[u8]; 3]) -> Mac {
-        let mut hmac = self.0.clone();
+        let mut hmac = self.hmac.clone();
         for part in parts {
             hmac.update(part);
         }
@@ -43,11 +52,11 @@ impl Key {
             Some(signed) => self.sign([signed.digits, b".", body]),
             None => self.sign([b"", b"", body]),
         };
-        header
+        let found = header
             .macs
             .iter()
-            .fold(Choice::from(0), |found, mac| found | equal(mac, &expected))
-            .into()
+            .fold(Choice::from(0), |found, mac| found | equal(mac, &expected));
+        (found & !self.decoy).into()
     }
 }
 

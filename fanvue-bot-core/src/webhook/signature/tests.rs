@@ -176,6 +176,23 @@ fn a_decoy_refuses_even_what_its_own_key_signed() {
 }
 
 #[test]
+fn a_verifier_that_refuses_like_one_of_more_secrets_accepts_no_more() {
+    let padded = verifier().refuse_like(3);
+    assert_eq!((verifier().hmacs(), padded.hmacs()), (1, 3));
+    assert_eq!(padded.clone().refuse_like(2).hmacs(), 3);
+    let known_key = Decoy::default().0.keys[0].sign([b"1790000000", b".", BODY]);
+    let hex: String = known_key.iter().map(|byte| format!("{byte:02x}")).collect();
+    let forged = format!("t=1790000000,v0={hex}");
+    assert_eq!(
+        padded.verify(forged.as_bytes(), BODY, NOW).unwrap_err(),
+        SignatureError::Mismatch
+    );
+    let header = format!("t=1790000000,v0={MAC}");
+    let proved = padded.verify(header.as_bytes(), BODY, NOW).unwrap();
+    assert_eq!(proved.secret_index(), 0);
+}
+
+#[test]
 fn debug_shows_neither_secrets_nor_words() {
     let verifier = verifier();
     let header = format!("t=1790000000,v0={MAC}");
