@@ -113,6 +113,7 @@ pub mod money;
 pub mod oauth;
 pub mod page;
 pub mod persona;
+pub mod policy;
 pub mod prompt;
 pub mod pulse;
 pub mod queue;

@@ -12,6 +12,7 @@ use crate::flow::Timing;
 use crate::intake::Intake;
 use crate::llm::LlmProvider;
 use crate::oauth::TokenSource;
+use crate::policy::{DraftCheck, PhraseCheck};
 use crate::prompt::{BytesPerFour, TokenCounter};
 use crate::retry::Backoff;
 use crate::time::{Clock, SystemClock};
@@ -36,6 +37,7 @@ impl Engine {
             timing: Timing::default(),
             backoff: Backoff::default(),
             catch_up: CatchUpOptions::default(),
+            draft_check: Arc::new(PhraseCheck),
         }
     }
 }
@@ -53,6 +55,7 @@ pub struct EngineBuilder {
     timing: Timing,
     backoff: Backoff,
     catch_up: CatchUpOptions,
+    draft_check: Arc<dyn DraftCheck>,
 }
 
 impl EngineBuilder {
@@ -98,6 +101,14 @@ impl EngineBuilder {
         self
     }
 
+    /// Checking what the model wrote this way. Default: [`PhraseCheck`]; one of your own that is to add to it
+    /// calls it.
+    #[must_use]
+    pub fn draft_check(mut self, check: Arc<dyn DraftCheck>) -> Self {
+        self.draft_check = check;
+        self
+    }
+
     /// The engine. Where [`Timing::settled_within`] leaves a request of the client too little time to end,
     /// it is raised to what one takes.
     #[must_use]
@@ -120,6 +131,7 @@ impl EngineBuilder {
                 counter: self.counter,
                 backoff: self.backoff,
                 catch_up: self.catch_up,
+                draft_check: self.draft_check,
                 schedule: Mutex::default(),
                 personas: Mutex::new(BTreeMap::new()),
             }),

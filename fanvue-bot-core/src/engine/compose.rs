@@ -13,6 +13,7 @@ use crate::id::ConversationId;
 use crate::llm::{Completion, LlmError};
 use crate::message::{Author, Message};
 use crate::page::PageRequest;
+use crate::policy::DraftCheck;
 use crate::prompt::check::{CheckContext, check};
 use crate::prompt::{self, HistoryCut, Memory, Prompt, PromptSource};
 use crate::pulse::Part;
@@ -80,7 +81,10 @@ impl Engine {
             self.works(creator.id, Part::Model);
         }
         let input = match result {
-            Ok(completion) => checked(creator, draft, &completion, &persona, &messages),
+            Ok(completion) => {
+                let policy = &*self.shared.draft_check;
+                checked(creator, draft, &completion, &persona, &messages, policy)
+            }
             Err(LlmError::Refused) => Input::Unusable {
                 draft,
                 problem: "the model refused to answer".into(),
@@ -165,6 +169,7 @@ fn checked(
     completion: &Completion,
     persona: &prompt::RenderedPersona,
     newest_first: &[Message],
+    policy: &dyn DraftCheck,
 ) -> Input {
     let last_replies: Vec<Arc<str>> = newest_first
         .iter()
@@ -181,6 +186,7 @@ fn checked(
         &CheckContext {
             instructions,
             last_replies: &last_replies,
+            policy,
         },
     ) {
         Ok(reply) => Input::Composed { draft, reply },

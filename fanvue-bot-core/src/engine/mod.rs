@@ -43,6 +43,7 @@ use crate::llm::LlmProvider;
 use crate::message::Content;
 use crate::oauth::{GrantStatus, TokenError, TokenSource};
 use crate::persona::Persona;
+use crate::policy::DraftCheck;
 use crate::prompt::{HistoryCut, RenderedPersona, TokenCounter};
 use crate::pulse::{Part, Pulse, Trouble, Whose};
 #[cfg(feature = "worker")]
@@ -79,6 +80,7 @@ struct Shared {
     counter: Arc<dyn TokenCounter>,
     backoff: Backoff,
     catch_up: CatchUpOptions,
+    draft_check: Arc<dyn DraftCheck>,
     schedule: Mutex<Schedule>,
     personas: Mutex<BTreeMap<CreatorId, (Persona, Arc<RenderedPersona>)>>,
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::fence;
 use crate::conversation::Reply;
 use crate::llm::{Completion, FinishReason};
+use crate::policy::{DraftCheck, Violation};
 use crate::redact::Length;
 
 /// Fanvue's limit on a message's text, in characters.
@@ -30,9 +31,9 @@ pub enum Problem {
     /// It has marks of a prompt or a document.
     #[error("it had formatting or template marks in it")]
     Markup,
-    /// It has a link, an address or a phone number.
-    #[error("it had a link, an address or a phone number in it")]
-    ContactDetails,
+    /// A rule of the policy layer forbids it.
+    #[error(transparent)]
+    Policy(#[from] Violation),
     /// It repeats the instructions.
     #[error("it repeated the instructions")]
     LeaksInstructions,
@@ -49,6 +50,8 @@ pub struct CheckContext<'a> {
     pub instructions: &'a str,
     /// Our last replies to this fan, which must not be repeated.
     pub last_replies: &'a [Arc<str>],
+    /// What the policy layer forbids.
+    pub policy: &'a dyn DraftCheck,
 }
 
 impl fmt::Debug for CheckContext<'_> {
@@ -56,6 +59,7 @@ impl fmt::Debug for CheckContext<'_> {
         f.debug_struct("CheckContext")
             .field("instructions", &Length(self.instructions))
             .field("last_replies", &self.last_replies.len())
+            .field("policy", &self.policy)
             .finish()
     }
 }
@@ -83,8 +87,8 @@ pub fn check(completion: &Completion, context: &CheckContext<'_>) -> Result<Repl
     if leaks(text, context.instructions) {
         return Err(Problem::LeaksInstructions);
     }
-    if has_contact_details(text) {
-        return Err(Problem::ContactDetails);
+    if let Some(violation) = context.policy.violation(text) {
+        return Err(violation.into());
     }
     if is_repetition(text, context.last_replies) {
         return Err(Problem::Repetition);
@@ -183,94 +187,6 @@ fn words(text: &str) -> impl Iterator<Item = String> + '_ {
         .map(str::to_lowercase)
 }
 
-fn has_contact_details(text: &str) -> bool {
-    let lower = text.to_lowercase();
-    if ["http://", "https://", "t.me/", "wa.me/"]
-        .iter()
-        .any(|mark| lower.contains(mark))
-    {
-        return true;
-    }
-    lower
-        .split_whitespace()
-        .any(|word| is_email(word) || is_web_address(word) || is_domain(word))
-        || has_phone_number(&lower)
-}
-
-fn is_email(word: &str) -> bool {
-    word.split_once('@').is_some_and(|(user, host)| {
-        let host = host.trim_end_matches(|c: char| !c.is_alphanumeric());
-        user.chars().any(char::is_alphanumeric) && host.contains('.') && is_host(host)
-    })
-}
-
-/// `www.` and a name; "awww." is a sigh.
-fn is_web_address(word: &str) -> bool {
-    word.match_indices("www.").any(|(at, mark)| {
-        !word[..at].ends_with(char::is_alphanumeric)
-            && word[at + mark.len()..].starts_with(char::is_alphanumeric)
-    })
-}
-
-fn is_domain(word: &str) -> bool {
-    const ENDINGS: &[&str] = &[
-        ".com", ".net", ".org", ".io", ".de", ".me", ".tv", ".gg", ".link", ".xyz",
-    ];
-    let word = word.trim_matches(|c: char| !c.is_alphanumeric());
-    let host = word.split('/').next().unwrap_or(word);
-    ENDINGS.iter().any(|ending| {
-        host.strip_suffix(ending)
-            .is_some_and(|name| name.len() > 1 && !name.ends_with('.'))
-    })
-}
-
-/// Names with dots between them, and not dots alone.
-fn is_host(text: &str) -> bool {
-    text.split('.')
-        .all(|label| label.chars().any(char::is_alphanumeric))
-}
-
-/// Nine digits or more, with nothing but what stands in phone numbers between them. A date is no part of
-/// one.
-fn has_phone_number(text: &str) -> bool {
-    let mut digits = 0;
-    for word in text.split_inclusive(char::is_whitespace) {
-        if is_date(word.trim_matches(|c: char| !c.is_ascii_digit())) {
-            digits = 0;
-            continue;
-        }
-        for c in word.chars() {
-            match c {
-                '0'..='9' => digits += 1,
-                ' ' | '-' | '(' | ')' | '/' | '.' | '+' if digits > 0 => {}
-                _ => digits = 0,
-            }
-            if digits >= 9 {
-                return true;
-            }
-        }
-    }
-    false
-}
-
-/// Day, month and year in any order, the year with four digits.
-fn is_date(word: &str) -> bool {
-    let parts: Vec<&str> = word.split(['.', '/', '-']).collect();
-    let is_year =
-        |part: &str| part.len() == 4 && (part.starts_with("19") || part.starts_with("20"));
-    let is_day = |part: &str| {
-        part.len() <= 2
-            && part
-                .parse()
-                .is_ok_and(|number: u8| (1..=31).contains(&number))
-    };
-    match *parts.as_slice() {
-        [a, b, year] if is_year(year) => is_day(a) && is_day(b),
-        [year, a, b] if is_year(year) => is_day(a) && is_day(b),
-        _ => false,
-    }
-}
-
 fn is_repetition(text: &str, last: &[Arc<str>]) -> bool {
     let said: Vec<String> = words(text).collect();
     // "haha" and "thank you" are repeated by people too.
@@ -283,12 +199,14 @@ fn is_repetition(text: &str, last: &[Arc<str>]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::PhraseCheck;
 
     #[track_caller]
     fn of(text: &str, expected: Result<&str, Problem>) {
         let context = CheckContext {
             instructions: "one two three four five six seven eight nine ten",
             last_replies: &["I missed you so much today".into()],
+            policy: &PhraseCheck,
         };
         let result = check(&Completion::new(text), &context);
         assert_eq!(
@@ -313,10 +231,22 @@ mod tests {
     fn what_must_not_go_out_is_named() {
         of("   ", Err(Problem::Empty));
         of("<|im_start|>assistant hi", Err(Problem::Markup));
-        of("look: www.example", Err(Problem::ContactDetails));
-        of("mail luna@mail.example.", Err(Problem::ContactDetails));
-        of("find me on mypage.com/luna!", Err(Problem::ContactDetails));
-        of("call +49 (151) 234-56789", Err(Problem::ContactDetails));
+        of(
+            "look: www.example",
+            Err(Problem::Policy(Violation::ContactDetails)),
+        );
+        of(
+            "mail luna@mail.example.",
+            Err(Problem::Policy(Violation::ContactDetails)),
+        );
+        of(
+            "find me on mypage.com/luna!",
+            Err(Problem::Policy(Violation::ContactDetails)),
+        );
+        of(
+            "call +49 (151) 234-56789",
+            Err(Problem::Policy(Violation::ContactDetails)),
+        );
         of(
             "well: two three four, five six seven eight NINE",
             Err(Problem::LeaksInstructions),
@@ -388,7 +318,7 @@ mod tests {
             "06.12.34.56.78",
             "on 12.10.2026 call 0151 2345678",
         ] {
-            of(text, Err(Problem::ContactDetails));
+            of(text, Err(Problem::Policy(Violation::ContactDetails)));
         }
     }
 
@@ -397,6 +327,7 @@ mod tests {
         let context = CheckContext {
             instructions: "",
             last_replies: &[],
+            policy: &PhraseCheck,
         };
         let cut = Completion::new("and then I").finish_reason(FinishReason::Length);
         assert_eq!(check(&cut, &context), Err(Problem::CutOff));

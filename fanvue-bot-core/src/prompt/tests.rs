@@ -289,6 +289,7 @@ fn a_reply_that_brings_the_marks_back_is_not_sent() {
         let context = check::CheckContext {
             instructions: "",
             last_replies: &[],
+            policy: &crate::policy::PhraseCheck,
         };
         let completion = crate::llm::Completion::new(text);
         let checked = check::check(&completion, &context);

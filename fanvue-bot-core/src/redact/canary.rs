@@ -141,6 +141,7 @@ fn creators_personas_and_prompts_show_no_words() {
     check(&CheckContext {
         instructions: CANARY,
         last_replies: &[CANARY.into()],
+        policy: &crate::policy::PhraseCheck,
     });
     let message = PromptMessage::new(Role::User, CANARY);
     check(&CompletionRequest::new(vec![message], 1));
