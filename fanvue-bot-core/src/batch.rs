@@ -6,12 +6,13 @@
 use std::sync::Arc;
 
 use crate::client::RemoteMessage;
-use crate::conversation::{Conversation, Reply};
+use crate::conversation::{Conversation, Reply, Stopped};
 use crate::decision::{Decision, Outcome, Rule};
 use crate::fan::FanProfile;
 use crate::flow::{self, Context, Input};
 use crate::id::{AccountId, ConversationId, MessageId};
 use crate::message::{Author, Content, Message, MessageType};
+use crate::policy::{Detector, Signal};
 use crate::prompt::TokenCounter;
 use crate::store::{ContentUpdate, ConversationChange};
 use crate::time::Timestamp;
@@ -80,6 +81,22 @@ impl Arrival {
     }
 }
 
+/// Tells the operators through the log that a fan needs a human. For after the commit, so that it is told
+/// once.
+pub(crate) fn tell(id: ConversationId, stopped: Option<Stopped>) {
+    if let Some(stopped) = stopped
+        && stopped.cause != Signal::OptOut
+    {
+        tracing::error!(
+            creator.id = %id.creator,
+            fan.id = %id.fan,
+            message.id = %stopped.message,
+            sign = %stopped.cause,
+            "automatic answers to a fan stopped, a human has to look"
+        );
+    }
+}
+
 /// Several steps on one conversation, to be committed as one change.
 #[derive(Debug)]
 pub(crate) struct Batch<'a> {
@@ -91,6 +108,9 @@ pub(crate) struct Batch<'a> {
     pub(crate) replied: bool,
     context: Context<'a>,
     counter: &'a dyn TokenCounter,
+    detector: &'a dyn Detector,
+    /// What stopped automatic answers in one of the steps.
+    pub(crate) stopped: Option<Stopped>,
 }
 
 impl<'a> Batch<'a> {
@@ -98,6 +118,7 @@ impl<'a> Batch<'a> {
         conversation: Conversation,
         context: Context<'a>,
         counter: &'a dyn TokenCounter,
+        detector: &'a dyn Detector,
     ) -> Self {
         Self {
             change: ConversationChange::new(conversation),
@@ -106,6 +127,8 @@ impl<'a> Batch<'a> {
             replied: false,
             context,
             counter,
+            detector,
+            stopped: None,
         }
     }
 
@@ -114,6 +137,9 @@ impl<'a> Batch<'a> {
         if let Some(known) = known {
             if arrival.content.fetched && !known.content.fetched && known.deleted_at.is_none() {
                 self.learn(arrival.id, &arrival.content);
+                if known.author == Author::Fan {
+                    self.notice(known.id, known.sent_at, &arrival.content);
+                }
             }
             return;
         }
@@ -143,6 +169,7 @@ impl<'a> Batch<'a> {
                 sent_at,
                 fetched,
             });
+            self.notice(arrival.id, sent_at, &arrival.content);
             Author::Fan
         } else {
             let text = match &arrival.content.text {
@@ -232,6 +259,37 @@ impl<'a> Batch<'a> {
         });
         self.changed = true;
         self.step(Input::Fetched { ids: vec![id] });
+    }
+
+    /// The same for words that were fetched; those of a message that is owed an answer are the fan's.
+    pub(crate) fn learn_owed(&mut self, id: MessageId, content: &Content) {
+        let owed = &self.change.conversation.pending;
+        let sent_at = owed.iter().find(|m| m.id == id).map(|m| m.sent_at);
+        self.learn(id, content);
+        if let Some(sent_at) = sent_at {
+            self.notice(id, sent_at, content);
+        }
+    }
+
+    /// Reads what a fan says for signs of what must not go on.
+    fn notice(&mut self, id: MessageId, sent_at: Timestamp, content: &Content) {
+        let Some(text) = &content.text else {
+            return;
+        };
+        let signals = self.detector.signals(text);
+        if signals.is_empty() {
+            return;
+        }
+        let before = self.change.conversation.stopped;
+        self.step(Input::Noticed {
+            id,
+            sent_at,
+            signals,
+        });
+        let after = self.change.conversation.stopped;
+        if after != before {
+            self.stopped = after;
+        }
     }
 
     /// One step.

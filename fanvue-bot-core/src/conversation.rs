@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::decision::WaitCause;
 use crate::entropy::Seed;
 use crate::id::{ConversationId, MessageId, TurnId};
+use crate::policy::Signal;
 use crate::time::Timestamp;
 
 /// One creator's chat with one fan.
@@ -42,6 +43,12 @@ pub struct Conversation {
     /// Whether the fan asked for no automatic answers.
     #[serde(default)]
     pub opted_out: bool,
+    /// What the fan's words stopped, and since when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<Stopped>,
+    /// When the fan's latest word on whether they want messages was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consent_at: Option<Timestamp>,
     /// Messages sent in the creator's name while one of ours was under way, of which it is not known
     /// yet whether they are ours.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -79,6 +86,8 @@ impl Conversation {
             paused_until: None,
             last_human_at: None,
             opted_out: false,
+            stopped: None,
+            consent_at: None,
             unattributed: Vec::new(),
             history_from: None,
             fan_fingerprint: 0,
@@ -109,6 +118,22 @@ impl Conversation {
             None => self.paused_until,
         }
     }
+}
+
+/// Why no automatic answer goes to a fan any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "plain state, matched by tests and tools"
+)]
+pub struct Stopped {
+    /// What their words were a sign of: [`Signal::OptOut`], which they lift themselves, or
+    /// [`Signal::Minor`] or [`Signal::Crisis`], which an operator lifts.
+    pub cause: Signal,
+    /// The message that said so.
+    pub message: MessageId,
+    /// When that was noticed.
+    pub at: Timestamp,
 }
 
 /// Why what is to be done is put off, and until when. It stays, with its `until` past, until what failed

@@ -182,6 +182,10 @@ pub enum Rule {
     BeforeBot,
     /// The fan deleted the message before it was answered.
     Deleted,
+    /// There is a sign that the fan may be under 18.
+    Minor,
+    /// The fan spoke of harming themselves.
+    Crisis,
 }
 
 impl fmt::Display for Rule {
@@ -194,6 +198,8 @@ impl fmt::Display for Rule {
             Self::NotContactable => "Fanvue says that the fan cannot be written to",
             Self::BeforeBot => "a human had dealt with it before the bot knew of the chat",
             Self::Deleted => "the message was deleted before it was answered",
+            Self::Minor => "the fan may be under 18, a human has to look",
+            Self::Crisis => "the fan spoke of harming themselves, a human has to answer",
         })
     }
 }

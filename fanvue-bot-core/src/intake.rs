@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::backend::{Atomicity, Backend, BackendError};
-use crate::batch::{Arrival, Batch};
+use crate::batch::{Arrival, Batch, tell};
 use crate::conversation::Conversation;
 use crate::creator::Creator;
 use crate::entropy::{Entropy, EntropyError, OsEntropy, Seed};
@@ -13,6 +13,7 @@ use crate::fan::FanProfile;
 use crate::flow::{Context, Timing};
 use crate::id::{ConversationId, MessageId};
 use crate::message::Author;
+use crate::policy::{Detector, Phrases};
 use crate::prompt::{BytesPerFour, TokenCounter};
 use crate::pulse::{Part, Pulse, Whose};
 use crate::queue::{IdempotencyKey, NewJob};
@@ -37,6 +38,7 @@ pub struct Intake {
     counter: Arc<dyn TokenCounter>,
     timing: Timing,
     pulse: Pulse,
+    detector: Arc<dyn Detector>,
 }
 
 /// What became of an event. In every case it may be acknowledged.
@@ -99,6 +101,7 @@ impl Intake {
             counter: Arc::new(BytesPerFour),
             timing: Timing::default(),
             pulse: Pulse::default(),
+            detector: Arc::new(Phrases::all()),
         }
     }
 
@@ -134,6 +137,19 @@ impl Intake {
     pub const fn timing(mut self, timing: Timing) -> Self {
         self.timing = timing;
         self
+    }
+
+    /// Reading the fans' words this way. Default: [`Phrases::all`]; one of your own that is to add to it calls
+    /// it.
+    #[must_use]
+    pub fn detector(mut self, detector: Arc<dyn Detector>) -> Self {
+        self.detector = detector;
+        self
+    }
+
+    /// How the fans' words are read.
+    pub(crate) fn reads_with(&self) -> &dyn Detector {
+        &*self.detector
     }
 
     /// Where events are stored.
@@ -219,7 +235,7 @@ impl Intake {
         };
         let (conversation, expected) = self.begin(id, stored)?;
         let context = self.context(creator)?;
-        let mut batch = Batch::new(conversation, context, &*self.counter);
+        let mut batch = Batch::new(conversation, context, &*self.counter, &*self.detector);
         match received {
             Received::Message(arrival) => batch.arrive(arrival, known.as_ref()),
             Received::Deleted(message, sender) => {
@@ -239,9 +255,11 @@ impl Intake {
             }
             return Ok(Accepted::Duplicate(id));
         }
+        let stopped = batch.stopped;
         self.backend
             .commit_and_enqueue(&batch.change.into(), expected, wake.as_slice())
             .await?;
+        tell(id, stopped);
         Ok(Accepted::Stored(id))
     }
 
@@ -282,7 +300,12 @@ impl Intake {
             });
         }
         let (conversation, expected) = self.begin(id, stored)?;
-        let mut batch = Batch::new(conversation, self.context(creator)?, &*self.counter);
+        let mut batch = Batch::new(
+            conversation,
+            self.context(creator)?,
+            &*self.counter,
+            &*self.detector,
+        );
         let mut new = Vec::new();
         for (arrival, known) in brought.arrivals.iter().zip(&known) {
             batch.arrive(arrival, known.as_ref());
@@ -314,9 +337,11 @@ impl Intake {
             let key = IdempotencyKey::new(format!("brought/{}/{revision}", id.fan));
             NewJob::wake(id, due, key)
         });
+        let stopped = batch.stopped;
         self.backend
             .commit_and_enqueue(&batch.change.into(), expected, wake.as_slice())
             .await?;
+        tell(id, stopped);
         Ok(new)
     }
 

@@ -12,7 +12,7 @@ use crate::flow::Timing;
 use crate::intake::Intake;
 use crate::llm::LlmProvider;
 use crate::oauth::TokenSource;
-use crate::policy::{DraftCheck, PhraseCheck};
+use crate::policy::{Detector, DraftCheck, PhraseCheck, Phrases};
 use crate::prompt::{BytesPerFour, TokenCounter};
 use crate::retry::Backoff;
 use crate::time::{Clock, SystemClock};
@@ -38,6 +38,7 @@ impl Engine {
             backoff: Backoff::default(),
             catch_up: CatchUpOptions::default(),
             draft_check: Arc::new(PhraseCheck),
+            detector: Arc::new(Phrases::all()),
         }
     }
 }
@@ -56,6 +57,7 @@ pub struct EngineBuilder {
     backoff: Backoff,
     catch_up: CatchUpOptions,
     draft_check: Arc<dyn DraftCheck>,
+    detector: Arc<dyn Detector>,
 }
 
 impl EngineBuilder {
@@ -101,6 +103,14 @@ impl EngineBuilder {
         self
     }
 
+    /// Reading the fans' words this way: give an intake that runs apart the same. Default: [`Phrases::all`]; one
+    /// of your own that is to add to it calls it.
+    #[must_use]
+    pub fn detector(mut self, detector: Arc<dyn Detector>) -> Self {
+        self.detector = detector;
+        self
+    }
+
     /// Checking what the model wrote this way. Default: [`PhraseCheck`]; one of your own that is to add to it
     /// calls it.
     #[must_use]
@@ -119,7 +129,8 @@ impl EngineBuilder {
             .clock(Arc::clone(&self.clock))
             .entropy(Arc::clone(&self.entropy))
             .counter(Arc::clone(&self.counter))
-            .timing(self.timing);
+            .timing(self.timing)
+            .detector(self.detector);
         Engine {
             shared: Arc::new(Shared {
                 intake,

@@ -30,7 +30,7 @@ pub use self::ending::RunOutcome;
 pub(crate) use self::ending::Worked;
 use self::failure::Failure;
 use crate::backend::{Backend, BackendError};
-use crate::batch::{Arrival, Batch};
+use crate::batch::{Arrival, Batch, tell};
 use crate::catch_up::CatchUpOptions;
 use crate::client::FanvueClient;
 use crate::conversation::Conversation;
@@ -381,9 +381,10 @@ impl Engine {
             known.push(self.backend().store().message(id, arrival.id).await?);
         }
         let context = self.shared.intake.context(&creator)?;
-        let mut batch = Batch::new(stored.value, context, &*self.shared.counter);
+        let detector = self.shared.intake.reads_with();
+        let mut batch = Batch::new(stored.value, context, &*self.shared.counter, detector);
         for (message, content) in &performed.contents {
-            batch.learn(*message, content);
+            batch.learn_owed(*message, content);
         }
         for (arrival, known) in performed.arrivals.iter().zip(&known) {
             batch.arrive(arrival, known.as_ref());
@@ -404,7 +405,7 @@ impl Engine {
                 .is_some_and(|until| context.now > until);
             batch.step(if outdated { Input::Wake } else { input.clone() });
         }
-        let (effect, replied) = (batch.effect.take(), batch.replied);
+        let (effect, replied, stopped) = (batch.effect.take(), batch.replied, batch.stopped);
         let conversation = batch.change.conversation.clone();
         if batch.changed {
             let jobs: Vec<NewJob> = wake
@@ -419,6 +420,7 @@ impl Engine {
             self.backend()
                 .commit_and_enqueue(&batch.change.into(), Some(stored.revision), &jobs)
                 .await?;
+            tell(id, stopped);
         }
         Ok(Some(Stepped {
             creator,

@@ -19,6 +19,7 @@
 mod inbound;
 mod operator;
 mod pace;
+mod policy;
 mod sending;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ use crate::creator::{Creator, CreatorStatus, Mode};
 use crate::decision::{Decision, Outcome, Rule, WaitCause};
 use crate::entropy::Seed;
 use crate::id::{MessageId, TurnId};
+use crate::policy::Signals;
 use crate::time::Timestamp;
 
 pub use self::operator::OperatorAction;
@@ -138,6 +140,16 @@ pub enum Input {
         sent_at: Timestamp,
         /// Whether its words are known.
         fetched: bool,
+    },
+    /// The words of a message of the fan are a sign of something. Follows [`Input::FanMessage`], or the
+    /// message's words where they came later.
+    Noticed {
+        /// Which message.
+        id: MessageId,
+        /// When it was sent.
+        sent_at: Timestamp,
+        /// Of what.
+        signals: Signals,
     },
     /// A message went out in the creator's name: by hand, or one of ours that comes back.
     CreatorMessage {
@@ -333,6 +345,11 @@ pub fn step(conversation: &Conversation, input: Input, context: &Context<'_>) ->
             sent_at,
             fetched,
         } => step.fan_message(id, sent_at, fetched),
+        Input::Noticed {
+            id,
+            sent_at,
+            signals,
+        } => step.noticed(id, sent_at, signals),
         Input::CreatorMessage { id, sent_at, text } => {
             step.creator_message(id, sent_at, text.as_ref().map(Reply::text))
         }
@@ -406,6 +423,9 @@ impl Step<'_> {
     fn gate(&self) -> Option<Outcome> {
         if self.next.opted_out {
             return Some(Outcome::OptedOut);
+        }
+        if let Some(outcome) = self.safety_stop() {
+            return Some(outcome);
         }
         let rule = if self.context.creator.status != CreatorStatus::Active {
             Rule::CreatorInactive

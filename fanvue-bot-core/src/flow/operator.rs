@@ -33,7 +33,7 @@ pub enum OperatorAction {
     TryNow,
     /// The fan wants no automatic answers.
     OptOut,
-    /// The fan takes automatic answers again.
+    /// The fan takes automatic answers again. Lifts what their words had stopped, too.
     OptIn,
 }
 
@@ -80,7 +80,10 @@ impl Step<'_> {
                 }
             }
             OperatorAction::OptOut => self.next.opted_out = true,
-            OperatorAction::OptIn => self.next.opted_out = false,
+            OperatorAction::OptIn => {
+                self.next.opted_out = false;
+                self.next.stopped = None;
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 mod held;
 mod human;
 mod modes;
+mod policy;
 mod properties;
 mod sending;
 mod settling;
@@ -18,6 +19,7 @@ use crate::conversation::Unattributed;
 use crate::creator::{Pace, Settings};
 use crate::id::{ConversationId, CreatorId, FanId};
 use crate::persona::Persona;
+use crate::policy::Signal;
 
 /// A creator whose replies go out as soon as they are written.
 fn auto() -> Creator {
@@ -154,6 +156,14 @@ fn input(happens: &str, now: Timestamp) -> Input {
         "deleted" => Input::Deleted { id: number(0) },
         "fetched" => Input::Fetched {
             ids: (0..rest.len()).map(number).collect(),
+        },
+        "noticed" => Input::Noticed {
+            id: number(0),
+            sent_at: after("at").unwrap_or(now),
+            signals: Signal::ALL
+                .into_iter()
+                .filter(|signal| rest.contains(&signal.as_str()))
+                .collect(),
         },
         "wake" => Input::Wake,
         "composed" => Input::Composed {

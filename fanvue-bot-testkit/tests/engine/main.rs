@@ -8,6 +8,7 @@
 mod fake;
 mod ids;
 mod past;
+mod policy;
 mod scene;
 mod waiting;
 mod worker;

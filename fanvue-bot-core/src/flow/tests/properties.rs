@@ -293,6 +293,7 @@ impl World {
             self.sends.insert((draft.turn, draft.draft)),
             "one send for each intent: {draft:?}"
         );
+        assert_eq!(next.stopped, None);
         assert!(!next.opted_out && next.paused_until.is_none_or(|until| until <= self.now));
         assert_eq!(self.creator.status, CreatorStatus::Active);
         let settings = &self.creator.settings;
@@ -334,6 +335,18 @@ impl World {
                     sent_at: line.sent_at,
                     fetched: words,
                 });
+                let signals = signs_of(line.id);
+                if !signals.is_empty() {
+                    self.step(Input::Noticed {
+                        id: line.id,
+                        sent_at: line.sent_at,
+                        signals,
+                    });
+                    let stops = [Signal::Minor, Signal::Crisis]
+                        .iter()
+                        .any(|signal| signals.contains(*signal));
+                    assert!(!stops || self.conversation.stopped.is_some());
+                }
                 assert!(
                     self.decisions.contains_key(&line.id),
                     "every message has a decision"
@@ -738,5 +751,17 @@ proptest! {
         }
         world.come_to_rest();
         world.assert_nobody_is_forgotten();
+    }
+}
+
+/// Some of the fan's messages say what the policy layer listens to.
+fn signs_of(id: MessageId) -> Signals {
+    match id.as_uuid().as_u128() % 48 {
+        7 | 19 | 31 => Signal::OptOut.into(),
+        8 | 21 | 34 => Signal::Resume.into(),
+        10 => Signal::Minor.into(),
+        12 => Signal::Crisis.into(),
+        14 => Signal::Upset.into(),
+        _ => Signals::NONE,
     }
 }

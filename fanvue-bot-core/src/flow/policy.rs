@@ -1,0 +1,52 @@
+//! What a fan's words stop, and what lets it go on.
+
+use super::Step;
+use crate::conversation::Stopped;
+use crate::decision::{Outcome, Rule};
+use crate::id::MessageId;
+use crate::policy::{Signal, Signals};
+use crate::time::Timestamp;
+
+impl Step<'_> {
+    /// A message of the fan is a sign of something. What is pending is concluded with the step, since no
+    /// reply may be written any more.
+    pub(super) fn noticed(&mut self, message: MessageId, sent_at: Timestamp, signals: Signals) {
+        let stopped = |cause| Stopped {
+            cause,
+            message,
+            at: self.context.now,
+        };
+        // The first cause stays until an operator has looked at it.
+        let cause = [Signal::Minor, Signal::Crisis]
+            .into_iter()
+            .find(|cause| signals.contains(*cause));
+        if let Some(cause) = cause
+            && self.safety_stop().is_none()
+        {
+            self.next.stopped = Some(stopped(cause));
+        }
+        let opts_out = signals.contains(Signal::OptOut);
+        if !opts_out && !signals.contains(Signal::Resume) {
+            return;
+        }
+        // Of two words on it the later one counts, in whichever order they arrive.
+        if self.next.consent_at.is_some_and(|known| known > sent_at) {
+            return;
+        }
+        self.next.consent_at = Some(sent_at);
+        self.next.opted_out = opts_out;
+        if self.safety_stop().is_none() {
+            self.next.stopped = opts_out.then(|| stopped(Signal::OptOut));
+        }
+    }
+
+    /// Why nothing may be written to this fan before an operator has looked at it.
+    pub(super) fn safety_stop(&self) -> Option<Outcome> {
+        let rule = match self.next.stopped?.cause {
+            Signal::Minor => Rule::Minor,
+            Signal::Crisis => Rule::Crisis,
+            _ => return None,
+        };
+        Some(Outcome::Blocked { rule })
+    }
+}
