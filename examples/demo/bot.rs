@@ -20,6 +20,7 @@ use fanvue_bot::id::CreatorId;
 use fanvue_bot::oauth::TokenSource;
 use fanvue_bot::persona::Persona;
 use fanvue_bot::queue::WorkerId;
+use fanvue_bot::rate::{Budget, Class};
 use fanvue_bot::rest::RestClient;
 use fanvue_bot::retry::Backoff;
 use fanvue_bot::secret::{Keyring, MasterKey, Secret};
@@ -75,6 +76,7 @@ impl Bot {
                 .allow_loopback_http()
                 .connect_timeout(Duration::from_secs(2))
                 .request_timeout(timing(options.pace).1)
+                .budget(Budget::shared(Arc::clone(backend.store()), &OsEntropy)?)
                 .build()?,
         );
         let app = AppCredentials {
@@ -229,6 +231,8 @@ async fn connect(
     let auth = Auth {
         token: set.access_token.clone(),
         reach: Reach::Own,
+        grant: CREATOR.into(),
+        class: Class::default(),
     };
     let user = fanvue
         .current_user(&auth)

@@ -17,7 +17,9 @@ use crate::fan::FanProfile;
 use crate::id::{AccountId, FanId, MediaId, MessageId};
 use crate::message::{Content, MessageType};
 use crate::money::Cents;
+use crate::oauth::GrantId;
 use crate::page::{Page, PageRequest};
+use crate::rate::Class;
 use crate::redact::Length;
 use crate::retry::Retry;
 use crate::secret::Secret;
@@ -125,6 +127,19 @@ pub struct Auth {
     pub token: AccessToken,
     /// On whose chats to act.
     pub reach: Reach,
+    /// Whose grant the token is of: its limits are the grant's, whichever token is used.
+    pub grant: GrantId,
+    /// What the call is for, and so which calls go before it.
+    pub class: Class,
+}
+
+impl Auth {
+    /// The same credential for calls of this class.
+    #[must_use]
+    pub const fn class(mut self, class: Class) -> Self {
+        self.class = class;
+        self
+    }
 }
 
 /// The account behind a token.

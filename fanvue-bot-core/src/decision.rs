@@ -142,6 +142,8 @@ pub enum WaitCause {
     Reconciling,
     /// Something failed and is tried again.
     Retrying,
+    /// As many requests as Fanvue or the model's provider allows were made; it goes on when more may be.
+    RateLimited,
     /// The creator's Fanvue account has to be connected. It goes on by itself once that is done.
     NotConnected,
     /// Somebody has to mend the deployment: a key that is refused, a model that does not exist, money that
@@ -157,6 +159,7 @@ impl fmt::Display for WaitCause {
             Self::Pacing => "the reply is held back for as long as a person would take",
             Self::Reconciling => "reading the chat to see whether the reply went out",
             Self::Retrying => "something failed and is tried again",
+            Self::RateLimited => "no more requests may be made until then",
             Self::NotConnected => "the creator's Fanvue account has to be connected",
             Self::Deployment => "the deployment has to be mended; its log says what",
         })

@@ -102,6 +102,7 @@ pub mod engine;
 pub mod entropy;
 pub mod fan;
 mod fields;
+mod flight;
 pub mod flow;
 pub mod health;
 pub mod id;

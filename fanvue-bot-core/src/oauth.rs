@@ -5,7 +5,6 @@ mod alert;
 mod apps;
 mod authorization;
 mod fields;
-mod flight;
 mod grant;
 mod grant_id;
 mod pending;
@@ -24,7 +23,6 @@ pub use self::authorization::{
     AuthorizeError, Authorized, Authorizer, AuthorizerBuilder, AuthorizerConfigError,
     CallbackQuery, Confirmation, Login, ManagedCreator, OnConnect, SessionId,
 };
-use self::flight::{Flight, Waiting};
 use self::grant::{Grant, Grants};
 pub use self::grant_id::GrantId;
 use self::refresh::{Need, Ports, REFRESH_LEASE};
@@ -35,6 +33,8 @@ use crate::client::{
 };
 use crate::creator::Creator;
 use crate::entropy::{Entropy, EntropyError, OsEntropy, Seed};
+use crate::flight::{Flight, Waiting};
+use crate::rate::Class;
 use crate::retry::Retry;
 use crate::revision::Versioned;
 use crate::secret::{SecretVault, VaultError};
@@ -389,7 +389,12 @@ impl TokenSource {
         if let Err(TokenError::NotConnected) = outcome {
             self.announce(id).await;
         }
-        outcome.map(|token| Auth { token, reach })
+        outcome.map(|token| Auth {
+            token,
+            reach,
+            grant: id,
+            class: Class::LiveReply,
+        })
     }
 
     /// The access token of the grant, refreshed if it is about to expire.

@@ -1,14 +1,12 @@
 //! Settings of a client, checked together.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use fanvue_bot_core::time::{Clock, SystemClock};
+use fanvue_bot_core::rate::Budget;
 use reqwest::header::HeaderValue;
 
 use crate::base_url::{BaseUrl, LoopbackHttp};
-use crate::budget::Budgets;
 use crate::client::RestClient;
 use crate::family::PathFamily;
 use crate::transport::Transport;
@@ -29,7 +27,7 @@ pub struct RestClientBuilder {
     request_timeout: Duration,
     max_answer_bytes: usize,
     proxy: Option<String>,
-    clock: Arc<dyn Clock>,
+    budget: Budget,
 }
 
 impl Default for RestClientBuilder {
@@ -45,7 +43,7 @@ impl Default for RestClientBuilder {
             request_timeout: Duration::from_secs(15),
             max_answer_bytes: 4 << 20,
             proxy: None,
-            clock: Arc::new(SystemClock),
+            budget: Budget::local(),
         }
     }
 }
@@ -116,9 +114,10 @@ impl RestClientBuilder {
         self
     }
 
-    /// The clock of the request budgets; the system's by default.
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+    /// How many requests may go out. [`Budget::local`] by default: give all processes that speak for the same
+    /// accounts a [`Budget::shared`], so that they keep within Fanvue's limits together.
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.budget = budget;
         self
     }
 
@@ -199,7 +198,7 @@ impl RestClientBuilder {
             auth,
             self.path_family,
             version,
-            Budgets::new(self.clock),
+            self.budget,
         ))
     }
 }

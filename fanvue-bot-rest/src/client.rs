@@ -13,19 +13,20 @@ use fanvue_bot_core::client::{
 };
 use fanvue_bot_core::id::{FanId, MessageId};
 use fanvue_bot_core::page::{Page, PageRequest};
+use fanvue_bot_core::rate::Budget;
 use fanvue_bot_core::redact::Sent;
+use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
-use reqwest::{Method, StatusCode};
 use serde::Serialize;
 
 use crate::base_url::BaseUrl;
-use crate::budget::{Bucket, Budgets};
+use crate::budget::{self, Bucket, LONGEST_WAIT};
 use crate::builder::RestClientBuilder;
 use crate::classify::{Effect, Judge, Subject, says_chat_exists};
 use crate::cursor::{FirstPage, MAX_PAGE, Query, Step};
 use crate::family::PathFamily;
 use crate::fault::Fault;
-use crate::headers::{RateHeaders, label, retry_after};
+use crate::headers::{label, told};
 use crate::oauth::OAuthEndpoints;
 use crate::transport::{Answer, Transport};
 use crate::wire::FromAnswer;
@@ -49,8 +50,8 @@ const MAX_PRESENCE: usize = 100;
 
 /// [`FanvueClient`] over Fanvue's REST API. Cheap to clone; clones share connections and budgets.
 ///
-/// Safe to share between creators: each call brings its credential, and nothing of it is kept but a keyed
-/// hash that tells the request budgets apart.
+/// Safe to share between creators: each call brings its credential, and nothing of it is kept. Requests are made
+/// within a [`Budget`], which is asked for each and told what each answer says.
 ///
 /// What [`Reach::Agency`] cannot do, for Fanvue documents no such path, is
 /// [`ClientError::Rejected`] without a request: [`set_typing`](FanvueClient::set_typing),
@@ -68,7 +69,7 @@ pub struct RestClient {
     oauth: OAuthEndpoints,
     family: PathFamily,
     version: HeaderValue,
-    budgets: Arc<Budgets>,
+    budget: Budget,
     deprecation_told: Arc<AtomicBool>,
 }
 
@@ -84,7 +85,7 @@ impl RestClient {
         auth: BaseUrl,
         family: PathFamily,
         version: HeaderValue,
-        budgets: Budgets,
+        budget: Budget,
     ) -> Self {
         Self {
             transport,
@@ -92,20 +93,16 @@ impl RestClient {
             oauth: OAuthEndpoints::new(auth),
             family,
             version,
-            budgets: Arc::new(budgets),
+            budget,
             deprecation_told: Arc::new(AtomicBool::new(false)),
         }
     }
 
     /// How many requests this client would send for `auth` right now before it answers
-    /// [`ClientError::RateLimited`] by itself. For health pages; other processes that share the account
-    /// are known only as far as Fanvue's answers told.
+    /// [`ClientError::RateLimited`] by itself, as far as this process knows.
     #[must_use]
     pub fn requests_left(&self, auth: &Auth) -> u32 {
-        let principal = self
-            .budgets
-            .principal(&auth.token, auth.reach, Bucket::General);
-        self.budgets.available(principal)
+        self.budget.left(&Bucket::General.of(auth, auth.reach))
     }
 
     /// Makes `call` and answers with a 2xx, or with what went wrong.
@@ -145,10 +142,8 @@ impl RestClient {
         bearer.set_sensitive(true);
 
         let reach = call.reach.unwrap_or(auth.reach);
-        let principal = self.budgets.principal(&auth.token, reach, call.bucket);
-        self.budgets
-            .try_take(principal)
-            .map_err(|retry_after| ClientError::RateLimited { retry_after })?;
+        let principal = call.bucket.of(auth, reach);
+        budget::take(&self.budget, &principal, auth.class).await?;
 
         let mut url = self.api.join(&self.family.path(reach, &call.path));
         if !call.query.is_empty() {
@@ -177,13 +172,8 @@ impl RestClient {
             "fanvue answered"
         );
         self.tell_deprecation(&answer);
-        self.budgets
-            .observe(principal, RateHeaders::read(&answer.headers));
-        if answer.status == StatusCode::TOO_MANY_REQUESTS {
-            let retry_after = retry_after(&answer.headers, self.budgets.now());
-            self.budgets.hold(principal, retry_after);
-            return Err(ClientError::RateLimited { retry_after });
-        }
+        let told = told(&answer.headers);
+        budget::learn(&self.budget, &principal, told, &answer).await?;
         Ok(answer)
     }
 
@@ -254,7 +244,7 @@ impl fmt::Debug for RestClient {
             .field("oauth", &self.oauth)
             .field("family", &self.family)
             .field("version", &self.version)
-            .field("budgets", &self.budgets)
+            .field("budget", &self.budget)
             .finish_non_exhaustive()
     }
 }
@@ -262,8 +252,9 @@ impl fmt::Debug for RestClient {
 #[async_trait]
 impl FanvueClient for RestClient {
     async fn exchange_code(&self, grant: &AuthorizationGrant) -> Result<TokenSet, ClientError> {
-        let now = self.budgets.now();
-        self.oauth.exchange(&self.transport, grant, now).await
+        self.oauth
+            .exchange(&self.transport, &self.budget, grant)
+            .await
     }
 
     async fn refresh_tokens(
@@ -271,8 +262,9 @@ impl FanvueClient for RestClient {
         app: &AppCredentials,
         token: &RefreshToken,
     ) -> Result<TokenSet, ClientError> {
-        let now = self.budgets.now();
-        self.oauth.refresh(&self.transport, app, token, now).await
+        self.oauth
+            .refresh(&self.transport, &self.budget, app, token)
+            .await
     }
 
     async fn revoke_token(
@@ -280,8 +272,9 @@ impl FanvueClient for RestClient {
         app: &AppCredentials,
         token: &RefreshToken,
     ) -> Result<(), ClientError> {
-        let now = self.budgets.now();
-        self.oauth.revoke(&self.transport, app, token, now).await
+        self.oauth
+            .revoke(&self.transport, &self.budget, app, token)
+            .await
     }
 
     async fn current_user(&self, auth: &Auth) -> Result<User, ClientError> {
@@ -457,7 +450,8 @@ impl FanvueClient for RestClient {
     }
 
     fn longest_request(&self) -> Duration {
-        self.transport.request_timeout()
+        // Before the request, and after a 429.
+        self.transport.request_timeout() + 2 * LONGEST_WAIT
     }
 }
 

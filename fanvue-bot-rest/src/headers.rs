@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fanvue_bot_core::rate::Told;
 use fanvue_bot_core::time::Timestamp;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 
@@ -14,23 +15,14 @@ const MIN_WAIT: Duration = Duration::from_secs(1);
 const MAX_WAIT: Duration = Duration::from_secs(3_600);
 
 /// The `X-RateLimit-*` headers of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct RateHeaders {
-    pub(crate) limit: Option<u32>,
-    pub(crate) remaining: Option<u32>,
-    pub(crate) reset: Option<Timestamp>,
-}
-
-impl RateHeaders {
-    pub(crate) fn read(headers: &HeaderMap) -> Self {
-        let count = |name| number(headers, name).map(|n| u32::try_from(n).unwrap_or(u32::MAX));
-        Self {
-            limit: count("x-ratelimit-limit").map(|limit| limit.min(MAX_LIMIT)),
-            remaining: count("x-ratelimit-remaining"),
-            reset: number(headers, "x-ratelimit-reset")
-                .and_then(|seconds| i64::try_from(seconds).ok())
-                .map(Timestamp::from_seconds),
-        }
+pub(crate) fn told(headers: &HeaderMap) -> Told {
+    let count = |name| number(headers, name).map(|n| u32::try_from(n).unwrap_or(u32::MAX));
+    Told {
+        limit: count("x-ratelimit-limit").map(|limit| limit.min(MAX_LIMIT)),
+        remaining: count("x-ratelimit-remaining"),
+        reset: number(headers, "x-ratelimit-reset")
+            .and_then(|seconds| i64::try_from(seconds).ok())
+            .map(Timestamp::from_seconds),
     }
 }
 
@@ -40,7 +32,7 @@ const MAX_LIMIT: u32 = 1_000_000;
 /// How long a 429 asks to wait: `Retry-After`, else the time to `X-RateLimit-Reset`, else a minute.
 pub(crate) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Duration {
     let stated = decimal_seconds(headers).or_else(|| {
-        let reset = RateHeaders::read(headers).reset?;
+        let reset = told(headers).reset?;
         (reset > now).then(|| reset.since(now))
     });
     stated.unwrap_or(DEFAULT_WAIT).clamp(MIN_WAIT, MAX_WAIT)
@@ -115,7 +107,7 @@ mod tests {
 
     #[test]
     fn limits_are_read_leniently() {
-        let read = RateHeaders::read(&headers(&[
+        let read = told(&headers(&[
             ("x-ratelimit-limit", "200, 200;w=60"),
             ("x-ratelimit-remaining", "7"),
             ("x-ratelimit-reset", "1767603660"),
@@ -123,11 +115,11 @@ mod tests {
         assert_eq!(read.limit, Some(200));
         assert_eq!(read.remaining, Some(7));
         assert_eq!(read.reset, Some(Timestamp::from_seconds(1_767_603_660)));
-        let odd = RateHeaders::read(&headers(&[
+        let odd = told(&headers(&[
             ("x-ratelimit-limit", "-1"),
             ("x-ratelimit-remaining", "many"),
             ("x-ratelimit-reset", "99999999999999999999"),
         ]));
-        assert_eq!(odd, RateHeaders::default());
+        assert_eq!(odd, Told::default());
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! ```
 //! use fanvue_bot_core::client::{AccessToken, Auth, FanvueClient, Reach};
+//! use fanvue_bot_core::id::CreatorId;
+//! use fanvue_bot_core::rate::Class;
 //! use fanvue_bot_rest::RestClient;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -13,7 +15,13 @@
 //!     .build()?;
 //!
 //! // The caller brings the credential with each call; the client keeps none.
-//! let auth = Auth { token: AccessToken::new("ory_at_example"), reach: Reach::Own };
+//! let creator: CreatorId = "c0de0000-0000-4000-8000-000000000001".parse()?;
+//! let auth = Auth {
+//!     token: AccessToken::new("ory_at_example"),
+//!     reach: Reach::Own,
+//!     grant: creator.into(),
+//!     class: Class::LiveReply,
+//! };
 //! let user = client.current_user(&auth).await?;
 //! assert_eq!(user.handle.as_deref(), Some("luna-example"));
 //!

@@ -5,15 +5,16 @@ use std::fmt;
 use fanvue_bot_core::client::{
     AppCredentials, AuthorizationGrant, ClientError, RefreshToken, TokenSet,
 };
+use fanvue_bot_core::rate::{Budget, Class};
 use fanvue_bot_core::redact::Sent;
-use fanvue_bot_core::time::Timestamp;
 use reqwest::StatusCode;
 
 use crate::base_url::BaseUrl;
+use crate::budget::{learn, of_app, take};
 use crate::classify::{Effect, Judge, Subject};
 use crate::error_text::ErrorBody;
 use crate::fault::Fault;
-use crate::headers::{is_html, retry_after};
+use crate::headers::{is_html, told};
 use crate::transport::{Answer, Transport};
 
 /// Where the endpoints are.
@@ -34,8 +35,8 @@ impl OAuthEndpoints {
     pub(crate) async fn exchange(
         &self,
         transport: &Transport,
+        budget: &Budget,
         grant: &AuthorizationGrant,
-        now: Timestamp,
     ) -> Result<TokenSet, ClientError> {
         let code = grant.code.expose_text().ok_or(ClientError::InvalidGrant)?;
         let form = [
@@ -44,38 +45,38 @@ impl OAuthEndpoints {
             ("redirect_uri", &grant.redirect_uri),
             ("code_verifier", grant.code_verifier.expose()),
         ];
-        self.tokens(transport, &grant.app, &form, now).await
+        self.tokens(transport, budget, &grant.app, &form).await
     }
 
     /// Refreshes. The token is used up by it, so that a lost answer is an unknown outcome.
     pub(crate) async fn refresh(
         &self,
         transport: &Transport,
+        budget: &Budget,
         app: &AppCredentials,
         token: &RefreshToken,
-        now: Timestamp,
     ) -> Result<TokenSet, ClientError> {
         let form = [
             ("grant_type", "refresh_token"),
             ("refresh_token", token.expose()),
         ];
-        self.tokens(transport, app, &form, now).await
+        self.tokens(transport, budget, app, &form).await
     }
 
     /// Revokes the grant of a refresh token.
     pub(crate) async fn revoke(
         &self,
         transport: &Transport,
+        budget: &Budget,
         app: &AppCredentials,
         token: &RefreshToken,
-        now: Timestamp,
     ) -> Result<(), ClientError> {
         let form = [
             ("token", token.expose()),
             ("token_type_hint", "refresh_token"),
         ];
         let judge = judge(app, &form, Effect::Repeatable);
-        self.post(transport, "/oauth2/revoke", app, &form, &judge, now)
+        self.post(transport, budget, "/oauth2/revoke", app, &form, &judge)
             .await
             .map(drop)
     }
@@ -83,13 +84,13 @@ impl OAuthEndpoints {
     async fn tokens(
         &self,
         transport: &Transport,
+        budget: &Budget,
         app: &AppCredentials,
         form: &[(&str, &str)],
-        now: Timestamp,
     ) -> Result<TokenSet, ClientError> {
         let judge = judge(app, form, Effect::Once);
         let answer = self
-            .post(transport, "/oauth2/token", app, form, &judge, now)
+            .post(transport, budget, "/oauth2/token", app, form, &judge)
             .await?;
         judge.json(answer)
     }
@@ -98,12 +99,14 @@ impl OAuthEndpoints {
     async fn post(
         &self,
         transport: &Transport,
+        budget: &Budget,
         path: &'static str,
         app: &AppCredentials,
         form: &[(&str, &str)],
         judge: &Judge<'_>,
-        now: Timestamp,
     ) -> Result<Answer, ClientError> {
+        let principal = of_app(app);
+        take(budget, &principal, Class::LiveReply).await?;
         let request = transport
             .http()
             .post(self.base.join(path))
@@ -118,13 +121,11 @@ impl OAuthEndpoints {
             status = answer.status.as_u16(),
             "fanvue's authorization server answered"
         );
-        match answer.status {
-            status if status.is_success() => Ok(answer),
-            StatusCode::TOO_MANY_REQUESTS => Err(ClientError::RateLimited {
-                retry_after: retry_after(&answer.headers, now),
-            }),
-            _ => Err(refusal(&answer, judge)),
+        learn(budget, &principal, told(&answer.headers), &answer).await?;
+        if answer.status.is_success() {
+            return Ok(answer);
         }
+        Err(refusal(&answer, judge))
     }
 }
 

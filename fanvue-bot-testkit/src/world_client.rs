@@ -119,8 +119,8 @@ impl WorldClient {
 /// The same credential for what is asked of the account behind it, and of no creator.
 fn own(auth: &Auth) -> Auth {
     Auth {
-        token: auth.token.clone(),
         reach: Reach::Own,
+        ..auth.clone()
     }
 }
 

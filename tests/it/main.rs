@@ -13,5 +13,6 @@ mod port;
 mod postgres_line;
 #[path = "../../fanvue-bot-sqlx/tests/it/postgres/server.rs"]
 mod postgres_server;
+mod rates;
 mod reconnect;
 mod tokens;

@@ -15,6 +15,7 @@ use crate::intake::Brought;
 use crate::page::{Cursor, Page, PageRequest};
 use crate::pulse::{Part, Trouble};
 use crate::queue::FailureNote;
+use crate::rate::Class;
 use crate::retry::Retry;
 use crate::revision::Versioned;
 use crate::store::{RegisterName, StoreError};
@@ -382,10 +383,9 @@ impl Round<'_> {
             None => PageRequest::first(PAGE),
         };
         let engine = self.engine;
-        Ok(with_auth!(engine, self.creator, |auth| engine
-            .shared
-            .fanvue
-            .chats(&auth, ChatFilter::All, &request))?)
+        Ok(with_auth!(engine, self.creator, Class::Poll, |auth| {
+            engine.shared.fanvue.chats(&auth, ChatFilter::All, &request)
+        })?)
     }
 
     /// Reads what is to be read of the chats of a page. Answers with whether the list has been read before from
@@ -444,7 +444,10 @@ impl Round<'_> {
         let id = ConversationId::new(self.creator.id, chat.fan.id);
         let engine = self.engine;
         let asked_at = engine.now();
-        let listed = match engine.list(self.creator, id, Until::SentBefore(from)).await {
+        let listed = match engine
+            .list(self.creator, id, Class::Poll, Until::SentBefore(from))
+            .await
+        {
             Ok(listed) => listed,
             Err(failure) if failure.concerns_one_chat => {
                 tracing::warn!(creator.id = %id.creator, cause = %failure.note, "a chat could not be read, and is left out until something is said in it");
@@ -495,7 +498,7 @@ impl Round<'_> {
         });
         let mut gone = Vec::new();
         for message in missing.take(ASKED) {
-            match with_auth!(engine, self.creator, |auth| engine
+            match with_auth!(engine, self.creator, Class::Poll, |auth| engine
                 .shared
                 .fanvue
                 .message(&auth, id.fan, message.id))

@@ -9,6 +9,7 @@ use crate::flow::{DraftId, Input};
 use crate::id::{AccountId, ConversationId, MessageId};
 use crate::message::{Content, Message};
 use crate::page::PageRequest;
+use crate::rate::Class;
 use crate::time::Timestamp;
 
 /// How many messages one look at a chat reads.
@@ -23,11 +24,12 @@ impl Engine {
         &self,
         creator: &Creator,
         id: ConversationId,
+        class: Class,
         messages: &[MessageId],
     ) -> Result<Performed, Failure> {
         let mut performed = Performed::default();
         for message in messages {
-            match with_auth!(self, creator, |auth| self
+            match with_auth!(self, creator, class, |auth| self
                 .shared
                 .fanvue
                 .message(&auth, id.fan, *message))
@@ -63,6 +65,7 @@ impl Engine {
         &self,
         creator: &Creator,
         id: ConversationId,
+        class: Class,
         stored: &[Message],
     ) -> Result<Option<Performed>, Failure> {
         let unknown: Vec<MessageId> = stored
@@ -74,12 +77,12 @@ impl Engine {
         if unknown.is_empty() {
             return Ok(None);
         }
-        let listed = self.list(creator, id, Until::Count(LOOK)).await?;
+        let listed = self.list(creator, id, class, Until::Count(LOOK)).await?;
         let mut performed = Performed::from(Input::Wake);
         for message in unknown {
             let content = match listed.iter().find(|remote| remote.id == message) {
                 Some(remote) => remote.content.clone(),
-                None => match with_auth!(self, creator, |auth| self
+                None => match with_auth!(self, creator, class, |auth| self
                     .shared
                     .fanvue
                     .message(&auth, id.fan, message))
@@ -107,9 +110,10 @@ impl Engine {
         &self,
         creator: &Creator,
         id: ConversationId,
+        class: Class,
     ) -> Result<Performed, Failure> {
         let most = creator.settings.history_limit;
-        let listed = self.list(creator, id, Until::Count(most)).await?;
+        let listed = self.list(creator, id, class, Until::Count(most)).await?;
         let mut performed = Performed::from(Input::HistoryRead);
         performed.arrivals = arrivals(&listed, creator.account, id);
         let answered = performed
@@ -128,10 +132,11 @@ impl Engine {
         &self,
         creator: &Creator,
         id: ConversationId,
+        class: Class,
         draft: DraftId,
     ) -> Result<Performed, Failure> {
         let read_at = self.now();
-        let listed = self.list(creator, id, Until::Count(LOOK)).await?;
+        let listed = self.list(creator, id, class, Until::Count(LOOK)).await?;
         let newest = listed.iter().filter_map(|message| message.sent_at).max();
         let mut performed = Performed::from(Input::ChatRead { draft, newest });
         // A process that froze here would otherwise send on the strength of an old look.
@@ -146,6 +151,7 @@ impl Engine {
         &self,
         creator: &Creator,
         id: ConversationId,
+        class: Class,
         draft: DraftId,
         intent: &SendIntent,
     ) -> Result<Performed, Failure> {
@@ -153,6 +159,7 @@ impl Engine {
             .list(
                 creator,
                 id,
+                class,
                 intent.after.map_or(Until::Count(LOOK), Until::SentBefore),
             )
             .await?;
@@ -166,12 +173,13 @@ impl Engine {
         &self,
         creator: &Creator,
         id: ConversationId,
+        class: Class,
         until: Until,
     ) -> Result<Vec<RemoteMessage>, Failure> {
         let mut listed: Vec<RemoteMessage> = Vec::new();
         let mut query = MessageQuery::newest(LOOK);
         for _ in 0..SEARCH_PAGES {
-            let page = match with_auth!(self, creator, |auth| self
+            let page = match with_auth!(self, creator, class, |auth| self
                 .shared
                 .fanvue
                 .messages(&auth, id.fan, &query))

@@ -17,6 +17,7 @@ use crate::policy::DraftCheck;
 use crate::prompt::check::{CheckContext, check};
 use crate::prompt::{self, HistoryCut, Memory, Prompt, PromptSource};
 use crate::pulse::Part;
+use crate::rate::Class;
 
 /// A reply must not repeat any of this many replies before it.
 const NOT_AGAIN: usize = 5;
@@ -46,7 +47,10 @@ impl Engine {
         }
         stored.sort_by_key(|message| Reverse((message.sent_at, message.id)));
         stored.retain(|message| message.deleted_at.is_none());
-        if let Some(performed) = self.learn_words(creator, id, &stored).await? {
+        if let Some(performed) = self
+            .learn_words(creator, id, Class::LiveReply, &stored)
+            .await?
+        {
             return Ok(performed);
         }
         let (messages, unanswered) = unanswered_first(stored, conversation);

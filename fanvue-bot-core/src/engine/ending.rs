@@ -99,6 +99,7 @@ impl Engine {
             remedy,
             attempts,
             symptom,
+            limited,
             ..
         } = failure;
         if let Some((part, trouble)) = symptom {
@@ -108,7 +109,11 @@ impl Engine {
             // Neither is a failure of the job, and neither counts as an attempt.
             Remedy::Retry(Retry::After(wait)) => Input::PutOff {
                 until: now + wait,
-                cause: WaitCause::Retrying,
+                cause: if limited {
+                    WaitCause::RateLimited
+                } else {
+                    WaitCause::Retrying
+                },
             },
             Remedy::Person(cause) => Input::Park { cause },
             Remedy::Retry(Retry::Backoff | Retry::Reconcile)

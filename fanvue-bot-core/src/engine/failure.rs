@@ -19,6 +19,8 @@ pub(super) struct Failure {
     pub(super) attempts: u32,
     /// What it says about a part that was needed.
     pub(super) symptom: Option<(Part, Trouble)>,
+    /// No more requests may be made for now.
+    pub(super) limited: bool,
     /// It is about the one chat that was asked for: others may do.
     pub(super) concerns_one_chat: bool,
 }
@@ -43,6 +45,7 @@ impl Failure {
             remedy,
             attempts: u32::MAX,
             symptom: None,
+            limited: false,
             concerns_one_chat: false,
         }
     }
@@ -54,6 +57,7 @@ impl Failure {
             remedy: Remedy::Retry(Retry::Backoff),
             attempts: u32::MAX,
             symptom: None,
+            limited: false,
             concerns_one_chat: false,
         }
     }
@@ -65,6 +69,7 @@ impl Failure {
             remedy: Remedy::Retry(Retry::Never),
             attempts: 1,
             symptom: None,
+            limited: false,
             concerns_one_chat: false,
         }
     }
@@ -79,6 +84,7 @@ impl From<ClientError> for Failure {
         };
         Self {
             symptom: Trouble::of_fanvue(&error).map(|trouble| (Part::Fanvue, trouble)),
+            limited: matches!(error, ClientError::RateLimited { .. }),
             concerns_one_chat: matches!(
                 error,
                 ClientError::NotFound
@@ -104,7 +110,14 @@ impl From<TokenError> for Failure {
             // Which never says never: whatever keeps a token away is no reason to leave a fan unanswered.
             error => Remedy::Retry(error.retry()),
         };
-        Self::new(&error, remedy)
+        let limited = matches!(
+            &error,
+            TokenError::Client { source } if matches!(**source, ClientError::RateLimited { .. })
+        );
+        Self {
+            limited,
+            ..Self::new(&error, remedy)
+        }
     }
 }
 
@@ -122,6 +135,7 @@ impl From<LlmError> for Failure {
         };
         Self {
             attempts,
+            limited: matches!(error, LlmError::RateLimited { .. }),
             symptom: Trouble::of_model(&error).map(|trouble| (Part::Model, trouble)),
             ..Self::new(&error, remedy)
         }

@@ -33,7 +33,7 @@ use crate::backend::{Backend, BackendError};
 use crate::batch::{Arrival, Batch, tell};
 use crate::catch_up::CatchUpOptions;
 use crate::client::FanvueClient;
-use crate::conversation::Conversation;
+use crate::conversation::{Clearance, Conversation};
 use crate::creator::Creator;
 use crate::entropy::{Entropy, EntropyError};
 use crate::flow::{Effect, Input, OperatorAction};
@@ -49,6 +49,7 @@ use crate::pulse::{Part, Pulse, Trouble, Whose};
 #[cfg(feature = "worker")]
 use crate::queue::FailureNote;
 use crate::queue::{Claim, ClaimedLane, IdempotencyKey, NewJob, Priority, QueueError};
+use crate::rate::Class;
 use crate::retry::{Backoff, Retry};
 use crate::revision::Versioned;
 use crate::store::StoreError;
@@ -436,9 +437,12 @@ impl Engine {
         conversation: &Conversation,
         effect: Effect,
     ) -> Result<Performed, Failure> {
+        let class = class(conversation);
         match effect {
-            Effect::ReadHistory => self.read_history(creator, conversation.id).await,
-            Effect::Fetch { messages } => self.fetch(creator, conversation.id, &messages).await,
+            Effect::ReadHistory => self.read_history(creator, conversation.id, class).await,
+            Effect::Fetch { messages } => {
+                self.fetch(creator, conversation.id, class, &messages).await
+            }
             Effect::Compose {
                 draft,
                 seed,
@@ -448,17 +452,18 @@ impl Engine {
                     .await
             }
             Effect::ReadChat { draft } => {
-                self.read_before_send(creator, conversation.id, draft).await
+                self.read_before_send(creator, conversation.id, class, draft)
+                    .await
             }
             Effect::Send {
                 draft,
                 reply,
                 begin_by,
             } => Ok(self
-                .send(creator, conversation.id, draft, &reply, begin_by)
+                .send(creator, conversation.id, class, draft, &reply, begin_by)
                 .await),
             Effect::FindSent { draft, intent, .. } => {
-                self.find_sent(creator, conversation.id, draft, &intent)
+                self.find_sent(creator, conversation.id, class, draft, &intent)
                     .await
             }
         }
@@ -490,6 +495,14 @@ impl Engine {
     }
 }
 
+/// With which right the conversation's calls are made.
+fn class(conversation: &Conversation) -> Class {
+    match conversation.turn.as_ref().map(|turn| turn.clearance) {
+        Some(Clearance::Approved) => Class::ApprovedDraft,
+        _ => Class::LiveReply,
+    }
+}
+
 /// A committed step.
 struct Stepped {
     creator: Creator,
@@ -500,11 +513,12 @@ struct Stepped {
 
 /// Calls Fanvue with the creator's credential; on a 401 renews it and calls once more.
 macro_rules! with_auth {
-    ($engine:expr, $creator:expr, |$auth:ident| $call:expr) => {{
-        let $auth = $engine.shared.tokens.auth($creator).await?;
+    ($engine:expr, $creator:expr, $class:expr, |$auth:ident| $call:expr) => {{
+        let $auth = $engine.shared.tokens.auth($creator).await?.class($class);
         let outcome = match $call.await {
             Err($crate::client::ClientError::Unauthorized) => {
-                let $auth = $engine.shared.tokens.renew($creator, &$auth).await?;
+                let renewed = $engine.shared.tokens.renew($creator, &$auth).await?;
+                let $auth = renewed.class($class);
                 $call.await
             }
             outcome => outcome,

@@ -11,6 +11,7 @@ use crate::id::{ConversationId, MessageId};
 use crate::oauth::TokenError;
 use crate::pulse::{Part, Trouble};
 use crate::queue::FailureNote;
+use crate::rate::Class;
 use crate::retry::Retry;
 use crate::time::Timestamp;
 use std::sync::Arc;
@@ -21,13 +22,14 @@ impl Engine {
         &self,
         creator: &Creator,
         id: ConversationId,
+        class: Class,
         draft: DraftId,
         reply: &Reply,
         begin_by: Timestamp,
     ) -> Performed {
         let message = OutgoingMessage::text(Arc::clone(reply.text()));
         let auth = match self.shared.tokens.auth(creator).await {
-            Ok(auth) => auth,
+            Ok(auth) => auth.class(class),
             Err(error) => return not_sent(draft, error.into()),
         };
         match self.try_send(&auth, id, &message, begin_by).await {
@@ -38,7 +40,8 @@ impl Engine {
                         creator,
                         draft,
                         self.now(),
-                        self.try_send(&auth, id, &message, begin_by).await,
+                        self.try_send(&auth.class(class), id, &message, begin_by)
+                            .await,
                     ),
                     Err(error) => not_sent(draft, error.into()),
                 }
@@ -79,6 +82,7 @@ impl Engine {
                 .auth(creator)
                 .await
                 .map_err(|error: TokenError| Failure::from(error))?;
+            let auth = auth.class(Class::Poll);
             self.shared.fanvue.mark_read(&auth, id.fan).await?;
             Ok(())
         }

@@ -28,6 +28,7 @@ use crate::client::{
 use crate::creator::Creator;
 use crate::id::{AccountId, CreatorId};
 use crate::queue::FailureNote;
+use crate::rate::Class;
 use crate::revision::Versioned;
 use crate::secret::{Secret, SecretId, SecretKind, VaultError};
 use crate::store::StoreError;
@@ -346,6 +347,8 @@ impl Authorizer {
         let auth = Auth {
             token: tokens.access_token.clone(),
             reach: Reach::Own,
+            grant: id,
+            class: Class::LiveReply,
         };
         let user = self.ports().client.current_user(&auth).await?;
         let before = match id {

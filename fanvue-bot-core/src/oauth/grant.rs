@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::flight::Flight;
 use super::grant_id::GrantId;
 use super::status::RefreshFailure;
 use super::stored::StoredTokens;
 use super::{Outcome, TokenError};
+use crate::flight::Flight;
 use crate::queue::FailureNote;
 use crate::retry::Retry;
 use crate::time::Timestamp;

@@ -21,6 +21,7 @@ use crate::message::{Author, Content, Message, MessageType};
 use crate::persona::Persona;
 use crate::prompt::check::CheckContext;
 use crate::prompt::{BytesPerFour, Memory, RenderedPersona};
+use crate::rate::Class;
 use crate::secret::Secret;
 use crate::store::{Change, ConversationChange};
 use crate::time::Timestamp;
@@ -117,6 +118,8 @@ fn credentials_show_nothing() {
     check(&Auth {
         token: AccessToken::new(CANARY),
         reach: Reach::Own,
+        grant: conversation().creator.into(),
+        class: Class::default(),
     });
     let secret = Secret::new("canary, long enough to sign");
     check(&Signer::new(&secret).unwrap());

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanvue_bot_core::client::{
-    AccessToken, Auth, ClientError, FanvueClient, OutgoingMessage, Reach, RefreshToken,
+    AccessToken, Auth, ClientError, FanvueClient, OutgoingMessage, RefreshToken,
 };
+use fanvue_bot_core::id::CreatorId;
+use fanvue_bot_core::rate::{Budget, Class};
 use fanvue_bot_core::retry::Retry;
 use fanvue_bot_rest::RestClient;
 use serde_json::json;
@@ -21,7 +23,10 @@ async fn server(template: ResponseTemplate) -> (MockServer, Arc<ManualClock>, Re
         .mount(&server)
         .await;
     let clock = ManualClock::new();
-    let client = builder(&server.uri()).clock(clock.clone()).build().unwrap();
+    let client = builder(&server.uri())
+        .budget(Budget::local().clock(clock.clone()))
+        .build()
+        .unwrap();
     (server, clock, client)
 }
 
@@ -140,13 +145,64 @@ async fn one_accounts_limit_does_not_hold_up_another() {
     let (_server, _clock, client) = server(told).await;
     client.mark_read(&own(), fan()).await.unwrap();
     assert_eq!(client.requests_left(&own()), 0);
+    let other: CreatorId = "c0de0000-0000-4000-8000-000000000002".parse().unwrap();
     let second = Auth {
-        token: AccessToken::new("another token"),
-        reach: Reach::Own,
+        grant: other.into(),
+        ..own()
     };
     client.mark_read(&second, fan()).await.unwrap();
     client.mark_read(&agency(), fan()).await.unwrap();
     assert!(client.mark_read(&agency(), fan()).await.is_err());
+}
+
+#[tokio::test]
+async fn a_new_token_of_the_same_grant_draws_from_the_same_bucket() {
+    let (_server, _clock, client) = server(user()).await;
+    let refreshed = Auth {
+        token: AccessToken::new("the next token"),
+        ..own()
+    };
+    for _ in 0..50 {
+        client.current_user(&own()).await.unwrap();
+        client.current_user(&refreshed).await.unwrap();
+    }
+    wait(client.current_user(&refreshed).await);
+}
+
+#[tokio::test]
+async fn polls_stop_where_replies_go_on() {
+    let (_server, _clock, client) = server(user()).await;
+    let poll = own().class(Class::Poll);
+    let mut polls = 0;
+    while client.current_user(&poll).await.is_ok() {
+        polls += 1;
+    }
+    assert_eq!(polls, 60);
+    for _ in 0..39 {
+        client.current_user(&own()).await.unwrap();
+    }
+    // The last one is kept for the poll that was refused.
+    wait(client.current_user(&own()).await);
+    client.current_user(&poll).await.unwrap();
+}
+
+#[tokio::test]
+async fn token_requests_have_a_limit_that_is_set() {
+    let server = MockServer::start().await;
+    let answer = json!({"access_token": "a", "token_type": "bearer", "expires_in": 3600});
+    Mock::given(any())
+        .respond_with(ResponseTemplate::new(200).set_body_json(answer))
+        .mount(&server)
+        .await;
+    let budget = Budget::local().clock(ManualClock::new()).token_requests(3);
+    let client = builder(&server.uri()).budget(budget).build().unwrap();
+    let token = RefreshToken::new("r");
+    for _ in 0..3 {
+        client.refresh_tokens(&app(), &token).await.unwrap();
+    }
+    let refused = client.refresh_tokens(&app(), &token).await;
+    assert_eq!(wait(refused), Duration::from_secs(20));
+    assert_eq!(client.requests_left(&own()), 100);
 }
 
 #[tokio::test]

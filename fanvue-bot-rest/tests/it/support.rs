@@ -6,7 +6,8 @@ use std::time::Duration;
 use fanvue_bot_core::client::{
     AccessToken, AppCredentials, Auth, ClientError, ClientSecret, Reach,
 };
-use fanvue_bot_core::id::{AccountId, FanId, MessageId};
+use fanvue_bot_core::id::{AccountId, CreatorId, FanId, MessageId};
+use fanvue_bot_core::rate::Class;
 use fanvue_bot_core::time::{Clock, Timestamp};
 use fanvue_bot_rest::{RestClient, RestClientBuilder};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -34,17 +35,23 @@ pub(crate) fn message_id(number: u8) -> MessageId {
         .unwrap()
 }
 
+pub(crate) fn creator() -> CreatorId {
+    "c0de0000-0000-4000-8000-0000000000ff".parse().unwrap()
+}
+
 pub(crate) fn own() -> Auth {
     Auth {
         token: AccessToken::new(TOKEN),
         reach: Reach::Own,
+        grant: creator().into(),
+        class: Class::default(),
     }
 }
 
 pub(crate) fn agency() -> Auth {
     Auth {
-        token: AccessToken::new(TOKEN),
         reach: Reach::Agency(account()),
+        ..own()
     }
 }
 

@@ -11,11 +11,13 @@ use fanvue_bot::axum::{Limits, Webhooks, serve};
 use fanvue_bot::backend::Backend;
 use fanvue_bot::client::{AppCredentials, ClientSecret};
 use fanvue_bot::engine::Engine;
+use fanvue_bot::entropy::OsEntropy;
 use fanvue_bot::flow::Timing;
 use fanvue_bot::llm::{Completion, CompletionRequest, LlmCapabilities, LlmError, LlmProvider};
 use fanvue_bot::oauth::TokenSource;
 use fanvue_bot::prompt::without_marks;
 use fanvue_bot::queue::WorkerId;
+use fanvue_bot::rate::Budget;
 use fanvue_bot::rest::RestClient;
 use fanvue_bot::retry::Backoff;
 use fanvue_bot::secret::{Keyring, MasterKey, Secret};
@@ -171,6 +173,7 @@ async fn work(setup: &Setup, database: &PostgresBackend, stopped: impl Future<Ou
             .allow_loopback_http()
             .connect_timeout(Duration::from_secs(1))
             .request_timeout(REQUEST)
+            .budget(Budget::shared(Arc::clone(backend.store()), &OsEntropy).unwrap())
             .build()
             .unwrap(),
     );

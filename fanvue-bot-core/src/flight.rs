@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use crate::time::Timestamp;
 
 /// Work in one hand at a time, whose outcome every waiter gets a copy of.
-pub(super) struct Flight<T> {
+pub(crate) struct Flight<T> {
     course: Mutex<Course<T>>,
     waiters: Arc<Waiters>,
     begun: Timestamp,
@@ -40,7 +40,7 @@ struct Wakers {
 }
 
 impl<T: Clone> Flight<T> {
-    pub(super) fn new(work: impl Future<Output = T> + Send + 'static, begun: Timestamp) -> Self {
+    pub(crate) fn new(work: impl Future<Output = T> + Send + 'static, begun: Timestamp) -> Self {
         Self {
             course: Mutex::new(Course::UnderWay(Box::pin(work))),
             waiters: Arc::new(Waiters {
@@ -51,17 +51,17 @@ impl<T: Clone> Flight<T> {
         }
     }
 
-    pub(super) const fn begun(&self) -> Timestamp {
+    pub(crate) const fn begun(&self) -> Timestamp {
         self.begun
     }
 
     /// Whether nobody waits, so that nobody polls.
-    pub(super) fn is_orphaned(&self) -> bool {
+    pub(crate) fn is_orphaned(&self) -> bool {
         self.waiters.lock().by_waiter.is_empty()
     }
 
     /// Waits. `None` means that the work was cancelled.
-    pub(super) fn join(self: &Arc<Self>) -> Waiting<T> {
+    pub(crate) fn join(self: &Arc<Self>) -> Waiting<T> {
         let mut wakers = self.waiters.lock();
         let waiter = wakers.next;
         wakers.next += 1;
@@ -75,7 +75,7 @@ impl<T: Clone> Flight<T> {
 
     /// Polls the work if it has anything to do. Whoever calls this without waiting must know that nobody may
     /// be woken for what comes next.
-    pub(super) fn advance(&self) -> Poll<Option<T>> {
+    pub(crate) fn advance(&self) -> Poll<Option<T>> {
         // A poll that panicked has left nothing to go on with.
         let Ok(mut course) = self.course.lock() else {
             return Poll::Ready(None);
@@ -104,7 +104,7 @@ impl<T: Clone> Flight<T> {
     }
 
     /// Gives the work up: its waiters get `None`.
-    pub(super) fn cancel(&self) {
+    pub(crate) fn cancel(&self) {
         let before = match self.course.lock() {
             Ok(mut course) if matches!(*course, Course::UnderWay(_)) => {
                 std::mem::replace(&mut *course, Course::Cancelled)
@@ -150,7 +150,7 @@ impl Wake for Waiters {
 }
 
 /// One who waits for a [`Flight`].
-pub(super) struct Waiting<T> {
+pub(crate) struct Waiting<T> {
     flight: Arc<Flight<T>>,
     waiter: u64,
 }
