@@ -123,6 +123,7 @@ pub mod redact;
 pub mod retry;
 pub mod revision;
 pub mod secret;
+pub mod self_test;
 pub mod store;
 mod text;
 pub mod tick;

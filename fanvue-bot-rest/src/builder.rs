@@ -268,14 +268,18 @@ fn list(problems: &[ConfigProblem]) -> String {
 }
 
 #[derive(Default)]
-struct Problems(Vec<ConfigProblem>);
+pub(crate) struct Problems(Vec<ConfigProblem>);
 
 impl Problems {
-    fn add(&mut self, field: &'static str, problem: &'static str) {
+    pub(crate) fn add(&mut self, field: &'static str, problem: &'static str) {
         self.0.push(ConfigProblem { field, problem });
     }
 
-    fn keep<T>(&mut self, field: &'static str, checked: Result<T, &'static str>) -> Option<T> {
+    pub(crate) fn keep<T>(
+        &mut self,
+        field: &'static str,
+        checked: Result<T, &'static str>,
+    ) -> Option<T> {
         match checked {
             Ok(value) => Some(value),
             Err(problem) => {
@@ -289,7 +293,7 @@ impl Problems {
         self.0.is_empty()
     }
 
-    fn into_error(self) -> ConfigError {
+    pub(crate) fn into_error(self) -> ConfigError {
         ConfigError { problems: self.0 }
     }
 }

@@ -99,6 +99,7 @@ mod budget;
 mod builder;
 mod classify;
 mod client;
+mod courier;
 mod cursor;
 mod error_text;
 mod family;
@@ -110,4 +111,5 @@ mod wire;
 
 pub use crate::builder::{ConfigError, ConfigProblem, RestClientBuilder};
 pub use crate::client::RestClient;
+pub use crate::courier::WebhookCourier;
 pub use crate::family::PathFamily;

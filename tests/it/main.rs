@@ -15,4 +15,5 @@ mod postgres_line;
 mod postgres_server;
 mod rates;
 mod reconnect;
+mod self_test;
 mod tokens;

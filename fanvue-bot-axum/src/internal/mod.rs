@@ -5,6 +5,7 @@ mod bearer;
 mod cron;
 mod health;
 mod jobs;
+mod self_test;
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use axum::routing::{get, post};
 use fanvue_bot_core::engine::Engine;
 use fanvue_bot_core::oauth::Authorizer;
 use fanvue_bot_core::queue::WorkerId;
+use fanvue_bot_core::self_test::SelfTest;
 use fanvue_bot_core::tick::Tick;
 use uuid::Uuid;
 
@@ -32,6 +34,7 @@ pub struct InternalBuilder {
     engine: Engine,
     name: String,
     tick: Tick,
+    self_test: Option<SelfTest>,
 }
 
 impl InternalBuilder {
@@ -44,6 +47,12 @@ impl InternalBuilder {
     /// Lets a tick erase what was begun with this authorizer and has expired.
     pub fn authorizer(mut self, authorizer: Authorizer) -> Self {
         self.tick = self.tick.authorizer(authorizer);
+        self
+    }
+
+    /// Lets callers have this test made. Without it, `/internal/self-test` answers 404.
+    pub fn self_test(mut self, test: SelfTest) -> Self {
+        self.self_test = Some(test);
         self
     }
 
@@ -62,6 +71,7 @@ impl InternalBuilder {
                 engine: self.engine,
                 name: self.name,
                 tick: self.tick,
+                self_test: self.self_test,
                 calls: AtomicU64::new(0),
             }),
         }
@@ -77,6 +87,7 @@ impl InternalBuilder {
 /// | `POST /internal/cron/tick` | does what has to be done from time to time; see [`Tick`] |
 /// | `GET /internal/health` | tells how the deployment is doing, and each creator who is not well |
 /// | `GET /internal/health?creator={id}` | tells how one creator is doing |
+/// | `POST /internal/self-test` | sends the deployment's own door a signed event and watches it go the whole way; see [`SelfTest`] |
 ///
 /// Every route asks for a [`BearerSecret`] before anything else. What a call asks for is a JSON object or, where
 /// there is no body, the query; every field may be left out:
@@ -86,6 +97,7 @@ impl InternalBuilder {
 /// | `/internal/jobs/run` | `batch`: how many conversations at most | 20 | 1 to 200 |
 /// | | `seconds`: for how long at most; nothing new is begun in the second half | 50 | 1 to 600 |
 /// | `/internal/cron/tick` | `seconds`: for how long about | 50 | 1 to 600 |
+/// | `/internal/self-test` | `seconds`: for how long at most | 20 | 1 to 300 |
 ///
 /// Answers are JSON, or text from `/internal/health` with `format=text`, and kept by no cache:
 ///
@@ -94,7 +106,7 @@ impl InternalBuilder {
 /// | 200 | it was done; the body says what, and health whatever was found |
 /// | 400 | a field is out of its range or unknown |
 /// | 401 | the secret is missing or another one |
-/// | 404 | there is no such creator |
+/// | 404 | there is no such creator, or no self-test is set up |
 /// | 503 with `Retry-After` | the store or the queue did not answer, and nothing was done |
 ///
 /// `POST /internal/jobs/run` answers with `claimed`, `done`, `put_off`, `failed`, `lost` and `handed_back`, each
@@ -103,6 +115,9 @@ impl InternalBuilder {
 ///
 /// Health is a [`Checkup`](fanvue_bot_core::health::Checkup): each line has a `topic`, a `verdict` (`ok`, `warning`
 /// or `broken`) and a time `at`, and where something is wrong its `cause`, `since` when, and the `action` to take.
+///
+/// A self-test answers with a `verdict` and its `steps`, up to the first that is `broken`: each with its time in
+/// `millis`, and where it is broken its `cause`, its `meaning` and the `action` to take.
 ///
 /// All routes are safe to call at once and from many places. A call goes on when its caller leaves.
 #[derive(Clone)]
@@ -115,6 +130,7 @@ struct Rooms {
     engine: Engine,
     name: String,
     tick: Tick,
+    self_test: Option<SelfTest>,
     calls: AtomicU64,
 }
 
@@ -127,6 +143,7 @@ impl Internal {
                 previous: None,
             },
             tick: Tick::new(&engine),
+            self_test: None,
             engine,
             name: format!("call-{}", Uuid::new_v4().simple()),
         }
@@ -139,6 +156,7 @@ impl Internal {
             .route("/internal/jobs/run", post(jobs::run))
             .route("/internal/cron/tick", post(cron::tick))
             .route("/internal/health", get(health::show))
+            .route("/internal/self-test", post(self_test::run))
             .route_layer(admitted)
             .with_state(Arc::clone(&self.rooms))
     }

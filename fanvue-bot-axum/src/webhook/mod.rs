@@ -2,6 +2,7 @@
 
 pub(crate) mod body;
 mod counters;
+mod courier;
 mod door;
 mod secrets;
 
@@ -17,10 +18,12 @@ use axum::response::Response;
 use axum::routing::get;
 use fanvue_bot_core::intake::Intake;
 use fanvue_bot_core::secret::SecretVault;
+use fanvue_bot_core::self_test::Courier;
 use fanvue_bot_core::webhook::Verifier;
 
 use self::counters::Counters;
 pub use self::counters::WebhookCounters;
+use self::courier::InProcess;
 use self::door::Door;
 use self::secrets::StoredSecrets;
 
@@ -161,6 +164,14 @@ impl Webhooks {
                 get(url_check).post(by_path),
             )
             .with_state(Arc::clone(&self.door))
+    }
+
+    /// Brings test events to this door without a network between, for a
+    /// [`SelfTest`](fanvue_bot_core::self_test::SelfTest). What is on the way from outside is not tried then; see
+    /// `WebhookCourier` of `fanvue-bot-rest` for that.
+    #[must_use]
+    pub fn courier(&self) -> Arc<dyn Courier> {
+        Arc::new(InProcess(self.router()))
     }
 
     /// What has come in since this was built, in this process.

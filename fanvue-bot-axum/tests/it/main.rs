@@ -8,5 +8,6 @@ mod door;
 mod garbage;
 mod health;
 mod internal;
+mod self_test;
 mod serve;
 mod town;

@@ -31,7 +31,7 @@ use uuid::Uuid;
 
 const CLIENT_ID: &str = "app";
 const CLIENT_SECRET: &str = "app-secret";
-const WEBHOOK_SECRET: &str = "webhook-secret";
+pub(crate) const WEBHOOK_SECRET: &str = "webhook-secret";
 const SCOPES: [&str; 5] = [
     "offline_access",
     "read:self",

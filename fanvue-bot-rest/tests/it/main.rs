@@ -5,6 +5,7 @@
 )]
 
 mod config;
+mod courier;
 mod exchanges;
 mod faults;
 mod limits;
