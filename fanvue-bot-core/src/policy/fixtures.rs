@@ -4,7 +4,7 @@
 //! back; those in `fresh` were written when the rules passed all others, to see what people say that the
 //! rules do not know. What each set said at the first try stands in `docs/guides/policy.md`.
 
-use super::{Detector, DraftCheck, PhraseCheck, Phrases, Signal};
+use super::{Detector, DraftCheck, PhraseCheck, Phrases, Signal, Signals};
 
 macro_rules! fixtures {
     ($($of:expr => $name:literal;)+) => {
@@ -74,4 +74,24 @@ fn every_phrase_is_read_as_it_is_meant() {
         wrong.len(),
         wrong.join("\n")
     );
+}
+
+/// What fans and creators write all day: nothing in it stops a conversation or holds a reply back.
+const EVERYDAY: [&str; 2] = [
+    include_str!("fixtures/everyday.en.txt"),
+    include_str!("fixtures/everyday.de.txt"),
+];
+
+#[test]
+fn everyday_talk_is_a_sign_of_nothing() {
+    let phrases = Phrases::all();
+    let mut wrong = Vec::new();
+    for phrase in EVERYDAY.iter().flat_map(|text| text.lines()) {
+        let signals = phrases.signals(phrase);
+        let violation = PhraseCheck.violation(phrase);
+        if signals != Signals::default() || violation.is_some() {
+            wrong.push(format!("{phrase}: {signals:?}, {violation:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -261,7 +261,7 @@ pub(super) const LANGUAGE: Language = Language {
             "wir|uns ~ treffen uns",
             "wir ~ uns ~ treffen",
             "komm|komme|kommst ~ zu mir|dir !ins",
-            "ich ?komm|komme ~ dich ?besuchen",
+            "komm|komme ~ dich ~ besuchen",
             "besuche|besuch|besuchen dich",
             "dich ~ besuchen",
             "komm ~ vorbei",
