@@ -36,12 +36,13 @@ struct Settings {
     )]
     client_secret: String,
 
-    /// Redirect addresses that the app may use; may be given several times.
+    /// Redirect addresses that the app may use; may be given several times. By default those of an integration at
+    /// port 8080 and of the demo.
     #[arg(
         long,
         env = "SIMULATOR_REDIRECT_URI",
         value_delimiter = ',',
-        default_value = "http://127.0.0.1:8080/oauth/callback"
+        default_values = ["http://127.0.0.1:8080/oauth/callback", "http://127.0.0.1:8787/oauth/callback"]
     )]
     redirect_uri: Vec<String>,
 

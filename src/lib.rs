@@ -45,7 +45,7 @@
 //! tokio::spawn(serve(listener, routes, Limits::default(), std::future::pending()));
 //!
 //! // Out: turns, one at a time for each conversation.
-//! let stop = async { /* wait for SIGTERM */ };
+//! let stop = async { drop(tokio::signal::ctrl_c().await) };
 //! let report = Worker::new(engine, WorkerOptions::new(WorkerId::new("worker-1"))).run(stop).await;
 //! println!("{} turns done", report.done);
 //! # Ok(())

@@ -198,7 +198,7 @@ fn keyring(data: &Path) -> anyhow::Result<Keyring> {
             let mut bytes = [0; 32];
             OsEntropy.fill(&mut bytes)?;
             let text = base64::engine::general_purpose::STANDARD.encode(bytes);
-            std::fs::write(&path, &text)
+            write_private(&path, &text)
                 .with_context(|| format!("{} cannot be written", path.display()))?;
             text
         }
@@ -209,6 +209,22 @@ fn keyring(data: &Path) -> anyhow::Result<Keyring> {
     let key = MasterKey::from_text(&key)
         .with_context(|| format!("the key in {} does not read", path.display()))?;
     Ok(Keyring::new(key))
+}
+
+/// Writes a new file that nobody but its owner may read.
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+
+    let mut options = std::fs::File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    let mut file = options.open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
 }
 
 /// Makes the creator known and connects their account, unless an earlier run has done both.

@@ -40,8 +40,9 @@ struct Options {
     /// Use the simulator at this address instead of one in this process.
     #[arg(long, env = "SIMULATOR_URL")]
     simulator: Option<String>,
-    /// Keep the database and its key in this folder. Without it they are temporary.
-    #[arg(long)]
+    /// Keep the database and its key in this folder. Without it they are temporary. Goes with --simulator: one in
+    /// this process forgets the creator's account when it ends, and the database would know another.
+    #[arg(long, requires = "simulator")]
     data: Option<PathBuf>,
     /// Where the page and the webhook are served.
     #[arg(long, default_value = "127.0.0.1:8787")]
@@ -108,8 +109,9 @@ async fn run(mut options: Options) -> anyhow::Result<ExitCode> {
     let data = match &options.data {
         Some(folder) => folder.clone(),
         None => {
-            temporary = tempfile::tempdir()
-                .context("no temporary folder could be made; name one with --data")?;
+            temporary = tempfile::tempdir().context(
+                "no temporary folder could be made; set TMPDIR to a folder that can be written to",
+            )?;
             temporary.path().to_owned()
         }
     };

@@ -8,6 +8,7 @@ mod conformance;
 mod connect;
 mod day;
 mod kill;
+mod person;
 mod port;
 #[path = "../../fanvue-bot-sqlx/tests/it/postgres/line.rs"]
 mod postgres_line;

@@ -197,7 +197,7 @@ impl Door {
                 if !error.is_foreign() {
                     self.fails(Trouble::Unreadable);
                     tracing::warn!(
-                        error = error.label(),
+                        error = %error,
                         "a proved webhook cannot be read and is dropped; Fanvue may have changed its format"
                     );
                 }

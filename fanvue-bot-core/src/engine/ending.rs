@@ -149,7 +149,8 @@ impl Engine {
             .map(|stepped| stepped.conversation);
         let wake_at = conversation.as_ref().and_then(Conversation::wake_at);
         match (remedy, conversation.and_then(|found| found.hold)) {
-            (Remedy::Person(_), Some(hold)) if hold.since == now => {
+            // Once for each time that something breaks: what is held since then was not held before.
+            (Remedy::Person(_), Some(hold)) if hold.since >= now => {
                 tracing::error!(creator.id = %id.creator, cause = %cause, "a turn waits for a person");
             }
             _ => {
