@@ -3,6 +3,7 @@
 use fanvue_bot::sqlx::PostgresBackend;
 
 mod agency;
+mod canary;
 mod chaos;
 mod conformance;
 mod connect;
