@@ -44,7 +44,7 @@ impl Model {
                     Arc::new(
                         builder
                             .build()
-                            .context("the language model is not configured")?,
+                            .context("LLM_BASE_URL, LLM_MODEL or LLM_API_KEY is not usable")?,
                     ),
                     format!("written by {model}"),
                 )

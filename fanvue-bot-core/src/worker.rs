@@ -2,6 +2,7 @@
 
 mod batch;
 mod polls;
+mod trouble;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -13,6 +14,7 @@ use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
 
 pub use self::batch::{Batch, BatchReport};
+use self::trouble::Trouble;
 use crate::engine::{Engine, EngineError, RunOutcome};
 use crate::queue::{Claim, ClaimedLane, FailureNote, JobQueue, QueueError, WorkerId};
 
@@ -168,8 +170,8 @@ impl Worker {
         let mut beat = tokio::time::interval(BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut swept_to = None;
-        // Not before this after a claim that failed; kept here, so that no other event restarts the wait.
-        let mut trouble_until: Option<Instant> = None;
+        // Kept here, so that no other event restarts the wait.
+        let mut trouble: Option<Trouble> = None;
         let mut polls = JoinSet::new();
         polls.spawn(polls::poll_chats(engine.clone(), options.polls));
         tokio::pin!(shutdown);
@@ -178,19 +180,25 @@ impl Worker {
         loop {
             let free = options.concurrency.saturating_sub(state.lanes.len());
             let mut claimed = 0;
-            if free > 0 && trouble_until.is_none_or(|until| until <= Instant::now()) {
-                trouble_until = None;
+            if free > 0 && trouble.as_ref().is_none_or(Trouble::is_over) {
                 match queue
                     .claim(&options.id, free, engine.now(), options.lease)
                     .await
                 {
                     Ok(lanes) => {
+                        if let Some(trouble) = trouble.take() {
+                            trouble.end(&options.id);
+                        }
                         claimed = lanes.len();
                         for lane in lanes {
                             state.start(&engine, lane);
                         }
                     }
-                    Err(error) => trouble_until = Some(put_off(&options.id, &error, options.poll)),
+                    Err(error) => trouble.get_or_insert_with(Trouble::begin).put_off(
+                        &options.id,
+                        &error,
+                        options.poll,
+                    ),
                 }
             }
             if claimed > 0 && claimed == free {
@@ -210,7 +218,7 @@ impl Worker {
                     Err(error) => tracing::warn!(worker.id = %options.id, error = %FailureNote::from_error(&error), "overdue conversations could not be woken"),
                 },
                 _ = beat.tick() => note_beat(&engine).await,
-                () = wait(&*queue, free > claimed, trouble_until, options.poll), if idle => {}
+                () = wait(&*queue, free > claimed, trouble.as_ref().map(Trouble::until), options.poll), if idle => {}
                 () = std::future::ready(()), if !idle => {}
             }
         }
@@ -261,11 +269,6 @@ async fn wait(
         };
         let _elapsed = tokio::time::timeout(poll, announced).await;
     }
-}
-
-fn put_off(worker: &WorkerId, error: &QueueError, poll: Duration) -> Instant {
-    tracing::error!(worker.id = %worker, error = %FailureNote::from_error(error), "no jobs could be claimed");
-    after(poll)
 }
 
 /// The time after this wait; one that is too long to be told ends in a year.
