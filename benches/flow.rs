@@ -12,11 +12,12 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use fanvue_bot::conversation::{Conversation, Reply};
-use fanvue_bot::creator::{Creator, Mode, Pace, Settings};
+use fanvue_bot::creator::Creator;
 use fanvue_bot::entropy::Seed;
 use fanvue_bot::flow::{Context, DraftId, Effect, Input, Timing, step};
 use fanvue_bot::id::{ConversationId, CreatorId, FanId, MessageId, TurnId};
 use fanvue_bot::persona::Persona;
+use fanvue_bot::settings::{Mode, Pace, Settings};
 use fanvue_bot::time::Timestamp;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_790_000_000);

@@ -11,13 +11,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanvue_bot::backend::Backend;
-use fanvue_bot::creator::{Creator, Settings};
+use fanvue_bot::creator::Creator;
 use fanvue_bot::engine::Engine;
 use fanvue_bot::id::CreatorId;
 use fanvue_bot::memory::{MemoryBackend, MemoryVault};
 use fanvue_bot::oauth::TokenSource;
 use fanvue_bot::persona::Persona;
 use fanvue_bot::queue::WorkerId;
+use fanvue_bot::settings::Settings;
 use fanvue_bot::webhook::{Hints, Verifier};
 use fanvue_bot::worker::{Worker, WorkerOptions};
 use fanvue_bot_testkit::chat::SimulatedChat;

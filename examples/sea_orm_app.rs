@@ -15,13 +15,14 @@ use std::sync::Arc;
 
 use clap::Parser;
 use fanvue_bot::backend::Backend;
-use fanvue_bot::creator::{Creator, Settings};
+use fanvue_bot::creator::Creator;
 use fanvue_bot::engine::Engine;
 use fanvue_bot::id::CreatorId;
 use fanvue_bot::memory::MemoryVault;
 use fanvue_bot::oauth::TokenSource;
 use fanvue_bot::persona::Persona;
 use fanvue_bot::queue::WorkerId;
+use fanvue_bot::settings::Settings;
 use fanvue_bot::sqlx::sea_orm::{begin_for, entity};
 use fanvue_bot::sqlx::{PostgresBackend, SqliteBackend};
 use fanvue_bot::time::Timestamp;

@@ -12,7 +12,7 @@ use fanvue_bot::backend::Backend;
 use fanvue_bot::client::{
     AppCredentials, Auth, AuthorizationGrant, ClientSecret, CodeVerifier, FanvueClient, Reach,
 };
-use fanvue_bot::creator::{Creator, Mode, Pace, Settings};
+use fanvue_bot::creator::Creator;
 use fanvue_bot::engine::Engine;
 use fanvue_bot::entropy::{Entropy as _, OsEntropy};
 use fanvue_bot::flow::Timing;
@@ -24,6 +24,7 @@ use fanvue_bot::rate::{Budget, Class};
 use fanvue_bot::rest::RestClient;
 use fanvue_bot::retry::Backoff;
 use fanvue_bot::secret::{Keyring, MasterKey, Secret};
+use fanvue_bot::settings::{Mode, Pace, Settings};
 use fanvue_bot::sqlx::{SqliteBackend, SqliteVault};
 use fanvue_bot::webhook::Verifier;
 use fanvue_bot::worker::{Worker, WorkerOptions, WorkerReport};

@@ -1,10 +1,11 @@
 //! Creators, fans and what the fans write: everything follows from a number, so that whoever checks the
 //! store afterwards knows what must be in it.
 
-use fanvue_bot::creator::{Creator, Settings};
+use fanvue_bot::creator::Creator;
 use fanvue_bot::id::{AccountId, ConversationId, CreatorId, FanId, MessageId};
 use fanvue_bot::persona::Persona;
 use fanvue_bot::secret::Secret;
+use fanvue_bot::settings::Settings;
 use fanvue_bot::store::Store;
 use fanvue_bot::time::Timestamp;
 use uuid::Uuid;

@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use fanvue_bot::client::{AppCredentials, ClientSecret};
-use fanvue_bot::creator::{Creator, Settings};
+use fanvue_bot::creator::Creator;
 use fanvue_bot::engine::Engine;
 use fanvue_bot::id::{AccountId, CreatorId};
 use fanvue_bot::intake::Accepted;
 use fanvue_bot::oauth::TokenSource;
 use fanvue_bot::persona::Persona;
 use fanvue_bot::queue::WorkerId;
+use fanvue_bot::settings::Settings;
 use fanvue_bot::time::{Clock as _, SystemClock};
 use fanvue_bot::webhook::{Event, Hints, Verifier};
 use fanvue_bot::worker::{Worker, WorkerOptions, WorkerReport};

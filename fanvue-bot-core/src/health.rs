@@ -30,13 +30,14 @@ use std::time::Duration;
 pub use self::cause::Cause;
 pub use self::report::{CreatorHealth, DeploymentHealth, Finding, Line, Topic, Verdict};
 use crate::conversation::Conversation;
-use crate::creator::{Creator, CreatorStatus, Mode};
+use crate::creator::{Creator, CreatorStatus};
 use crate::engine::Engine;
 use crate::id::CreatorId;
 use crate::page::PageRequest;
 use crate::pulse::{Failing, Part, Trouble, Vital, Vitals, Whose};
 use crate::queue::FailureNote;
 use crate::self_test;
+use crate::settings::Mode;
 use crate::store::{Store, StoreError};
 use crate::time::Timestamp;
 

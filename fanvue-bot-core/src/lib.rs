@@ -67,7 +67,7 @@
 //!   ports                  store · queue · llm · client · secret           traits, implemented outside
 //!                            │
 //!   vocabulary             id · money · time · entropy · retry · revision · page · message · creator
-//!                          persona · rate · redact
+//!                          persona · settings · rate · redact
 //!   adapters               memory
 //! ```
 //!
@@ -124,6 +124,7 @@ pub mod retry;
 pub mod revision;
 pub mod secret;
 pub mod self_test;
+pub mod settings;
 pub mod store;
 mod text;
 pub mod tick;

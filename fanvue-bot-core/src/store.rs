@@ -15,6 +15,7 @@ use crate::message::{Content, Message, TokenCount};
 use crate::page::{Page, PageRequest};
 use crate::retry::Retry;
 use crate::revision::{Revision, Versioned};
+use crate::settings::InvalidSettings;
 use crate::text::text_newtype;
 use crate::time::Timestamp;
 
@@ -65,6 +66,19 @@ impl ConversationChange {
             contents: Vec::new(),
             decisions: Vec::new(),
             deletions: Vec::new(),
+        }
+    }
+}
+
+impl Change {
+    /// Checks what a change must fulfil whatever is stored. Every store does this before anything else.
+    ///
+    /// # Errors
+    /// [`StoreError::InvalidSettings`] if the creator's settings contradict themselves or each other.
+    pub fn validate(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Creator(creator) => Ok(creator.settings.validate()?),
+            Self::Conversation(_) => Ok(()),
         }
     }
 }
@@ -250,7 +264,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::Conflict`] if the stored revision is another one, if a new message exists already in
     /// this conversation, or if another creator has the account; [`StoreError::Rejected`] if a row names
-    /// another conversation, another fan or a message that does not exist. Nothing is changed then.
+    /// another conversation, another fan or a message that does not exist; what [`Change::validate`] says.
+    /// Nothing is changed then.
     async fn commit(
         &self,
         change: &Change,
@@ -313,6 +328,9 @@ pub enum StoreError {
         /// Which field, and why.
         reason: String,
     },
+    /// The creator's settings contradict themselves or each other.
+    #[error(transparent)]
+    InvalidSettings(#[from] InvalidSettings),
     /// The cursor does not belong to this list.
     #[error("the page cursor is not from this list; start again without one")]
     InvalidCursor,
@@ -343,7 +361,10 @@ impl StoreError {
     pub const fn retry(&self) -> Retry {
         match self {
             Self::Conflict => Retry::Reconcile,
-            Self::Rejected { .. } | Self::InvalidCursor | Self::Corrupt { .. } => Retry::Never,
+            Self::Rejected { .. }
+            | Self::InvalidSettings(_)
+            | Self::InvalidCursor
+            | Self::Corrupt { .. } => Retry::Never,
             Self::Unavailable { .. } => Retry::Backoff,
         }
     }

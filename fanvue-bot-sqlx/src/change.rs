@@ -31,6 +31,7 @@ pub(crate) struct ConversationRows {
 
 impl ChangeRows {
     pub(crate) fn from_domain(change: &Change) -> Result<Self, StoreError> {
+        change.validate()?;
         match change {
             Change::Creator(creator) => CreatorRow::from_domain(creator).map(Self::Creator),
             Change::Conversation(change) => Ok(Self::Conversation(Box::new(

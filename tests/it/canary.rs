@@ -26,7 +26,7 @@ use fanvue_bot::axum::{
 };
 use fanvue_bot::backend::Backend;
 use fanvue_bot::client::{AppCredentials, ClientSecret};
-use fanvue_bot::creator::{Creator, Settings};
+use fanvue_bot::creator::Creator;
 use fanvue_bot::engine::Engine;
 use fanvue_bot::id::CreatorId;
 use fanvue_bot::oauth::{App, Authorizer, GrantId, SessionId, TokenSource};
@@ -36,6 +36,7 @@ use fanvue_bot::rest::RestClient;
 use fanvue_bot::secret::{
     Keyring, MasterKey, Rewrap, Rotation, RotationStep, Secret, SecretId, SecretKind,
 };
+use fanvue_bot::settings::Settings;
 use fanvue_bot::sqlx::{PostgresBackend, PostgresVault, SqliteBackend, SqliteVault};
 use fanvue_bot::webhook::{Signer, Verifier};
 use fanvue_bot_testkit::simulator::world::{

@@ -21,12 +21,13 @@ use std::time::{Duration, Instant};
 use fanvue_bot::client::{
     AccessToken, AppCredentials, ClientSecret, FanvueClient, RefreshToken, TokenSet,
 };
-use fanvue_bot::creator::{Creator, Mode, Pace, Settings};
+use fanvue_bot::creator::Creator;
 use fanvue_bot::entropy::Seed;
 use fanvue_bot::id::{AccountId, CreatorId};
 use fanvue_bot::oauth::TokenSource;
 use fanvue_bot::persona::Persona;
 use fanvue_bot::rest::RestClient;
+use fanvue_bot::settings::{Mode, Pace, Settings};
 use fanvue_bot::sqlx::{PostgresBackend, PostgresVault};
 use fanvue_bot::store::Store as _;
 use fanvue_bot_testkit::entropy::SeededEntropy;

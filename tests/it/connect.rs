@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use fanvue_bot::axum::{AdminCheck, Limits, OAuth, Webhooks, serve};
 use fanvue_bot::backend::Backend;
 use fanvue_bot::client::{AppCredentials, ClientSecret};
-use fanvue_bot::creator::{Creator, Settings};
+use fanvue_bot::creator::Creator;
 use fanvue_bot::engine::Engine;
 use fanvue_bot::id::{AccountId, AgencyId, CreatorId};
 use fanvue_bot::memory::{MemoryBackend, MemoryVault};
@@ -22,6 +22,7 @@ use fanvue_bot::oauth::{
 use fanvue_bot::persona::Persona;
 use fanvue_bot::rest::RestClient;
 use fanvue_bot::secret::Secret;
+use fanvue_bot::settings::Settings;
 use fanvue_bot::store::Store;
 use fanvue_bot::webhook::Verifier;
 use fanvue_bot_testkit::llm::ScriptedLlm;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use fanvue_bot::backend::Backend;
 use fanvue_bot::client::{AppCredentials, ClientSecret};
-use fanvue_bot::creator::{Creator, Settings};
+use fanvue_bot::creator::Creator;
 use fanvue_bot::engine::Engine;
 use fanvue_bot::id::{AccountId, CreatorId};
 use fanvue_bot::memory::{MemoryBackend, MemoryVault};
@@ -17,6 +17,7 @@ use fanvue_bot::persona::Persona;
 use fanvue_bot::queue::WorkerId;
 use fanvue_bot::rest::RestClient;
 use fanvue_bot::secret::Secret;
+use fanvue_bot::settings::Settings;
 use fanvue_bot::webhook::{Hints, Signer, Verifier};
 use fanvue_bot::worker::{Batch, Worker, WorkerOptions};
 use fanvue_bot_testkit::llm::ScriptedLlm;

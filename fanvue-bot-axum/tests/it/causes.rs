@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use fanvue_bot_axum::{BearerSecret, Internal, Webhooks};
 use fanvue_bot_core::backend::Backend;
-use fanvue_bot_core::creator::{Creator, CreatorStatus, Mode};
+use fanvue_bot_core::creator::{Creator, CreatorStatus};
 use fanvue_bot_core::engine::Engine;
 use fanvue_bot_core::entropy::Seed;
 use fanvue_bot_core::health::Cause;
@@ -15,6 +15,7 @@ use fanvue_bot_core::llm::{Completion, CompletionRequest, LlmCapabilities, LlmEr
 use fanvue_bot_core::persona::Persona;
 use fanvue_bot_core::pulse::{Part, Trouble, Whose};
 use fanvue_bot_core::secret::{Secret, SecretId, SecretKind, SecretVault as _};
+use fanvue_bot_core::settings::Mode;
 use fanvue_bot_core::store::Store as _;
 use fanvue_bot_core::time::Clock as _;
 use fanvue_bot_core::webhook::Signer;

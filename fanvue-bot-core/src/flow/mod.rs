@@ -28,11 +28,12 @@ mod turn;
 use std::time::Duration;
 
 use crate::conversation::{Conversation, Hold, Phase, Reply, SendIntent, Turn};
-use crate::creator::{Creator, CreatorStatus, Mode};
+use crate::creator::{Creator, CreatorStatus};
 use crate::decision::{Decision, Outcome, Rule, WaitCause};
 use crate::entropy::Seed;
 use crate::id::{MessageId, TurnId};
 use crate::policy::Signals;
+use crate::settings::Mode;
 use crate::time::Timestamp;
 
 pub use self::operator::OperatorAction;

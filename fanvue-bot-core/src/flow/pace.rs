@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::creator::Pace;
 use crate::entropy::Seed;
+use crate::settings::Pace;
 
 /// A person types about five characters a second on a phone.
 const PER_CHARACTER: Duration = Duration::from_millis(200);

@@ -2,9 +2,9 @@
 
 use super::{DraftId, Effect, SentReply, Step};
 use crate::conversation::{Clearance, PendingMessage, Phase, Reply, SendIntent, Turn};
-use crate::creator::Mode;
 use crate::decision::{Outcome, Rule, WaitCause};
 use crate::id::MessageId;
+use crate::settings::Mode;
 use crate::time::Timestamp;
 
 impl Step<'_> {

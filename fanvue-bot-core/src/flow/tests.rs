@@ -16,10 +16,10 @@ use uuid::Uuid;
 
 use super::*;
 use crate::conversation::Unattributed;
-use crate::creator::{Pace, Settings};
 use crate::id::{ConversationId, CreatorId, FanId};
 use crate::persona::Persona;
 use crate::policy::Signal;
+use crate::settings::{Pace, Settings};
 
 /// A creator whose replies go out as soon as they are written.
 fn auto() -> Creator {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{DraftId, Step, pace};
 use crate::conversation::{Clearance, Phase, Reply, Turn};
-use crate::creator::Mode;
 use crate::decision::{Outcome, Rule, WaitCause};
+use crate::settings::Mode;
 
 impl Step<'_> {
     /// Begins a turn for what is pending.

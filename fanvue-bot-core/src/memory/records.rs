@@ -164,6 +164,7 @@ impl Records {
         change: &Change,
         expected: Option<Revision>,
     ) -> Result<Revision, StoreError> {
+        change.validate()?;
         match change {
             Change::Creator(creator) => self.commit_creator(creator, expected),
             Change::Conversation(change) => self.commit_conversation(change, expected),

@@ -9,7 +9,7 @@ use super::{
     ACCOUNT, CREATOR, Courier, NotDelivered, Problem, SelfTestReport, StepName, StepReport,
     TestEvent,
 };
-use crate::creator::{Creator, Settings};
+use crate::creator::Creator;
 use crate::decision::{Outcome, Rule};
 use crate::entropy::EntropyError;
 use crate::id::{ConversationId, FanId, MessageId};
@@ -17,6 +17,7 @@ use crate::intake::Intake;
 use crate::persona::Persona;
 use crate::queue::FailureNote;
 use crate::secret::Secret;
+use crate::settings::Settings;
 use crate::store::{Store, StoreError};
 use crate::time::Timestamp;
 use crate::webhook::{Signer, VerifierError};

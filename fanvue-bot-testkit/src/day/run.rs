@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use fanvue_bot_core::backend::{Backend, CommitAndEnqueue};
 use fanvue_bot_core::client::{AppCredentials, ClientSecret};
-use fanvue_bot_core::creator::{Creator, Mode, Pace, Settings};
+use fanvue_bot_core::creator::Creator;
 use fanvue_bot_core::engine::{CaughtUp, Engine};
 use fanvue_bot_core::entropy::Seed;
 use fanvue_bot_core::id::{AccountId, CreatorId};
@@ -20,6 +20,7 @@ use fanvue_bot_core::oauth::TokenSource;
 use fanvue_bot_core::persona::Persona;
 use fanvue_bot_core::queue::{ClaimedLane, JobQueue, WorkerId};
 use fanvue_bot_core::secret::Secret;
+use fanvue_bot_core::settings::{Mode, Pace, Settings};
 use fanvue_bot_core::store::Store;
 use fanvue_bot_core::time::{Clock, Timestamp};
 use fanvue_bot_core::webhook::{Hints, Verifier};

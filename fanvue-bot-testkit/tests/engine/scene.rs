@@ -8,7 +8,7 @@ use fanvue_bot_core::client::{
     AccessToken, AppCredentials, ClientSecret, RefreshToken, RemoteMessage, TokenSet,
 };
 use fanvue_bot_core::conversation::Conversation;
-use fanvue_bot_core::creator::{Creator, Mode, Pace, Settings};
+use fanvue_bot_core::creator::Creator;
 use fanvue_bot_core::decision::Outcome;
 use fanvue_bot_core::engine::{Engine, RunOutcome};
 use fanvue_bot_core::id::AccountId;
@@ -20,6 +20,7 @@ use fanvue_bot_core::persona::Persona;
 use fanvue_bot_core::queue::{JobQueue, WorkerId};
 use fanvue_bot_core::retry::Backoff;
 use fanvue_bot_core::secret::{Secret, SecretId, SecretKind, SecretVault as _};
+use fanvue_bot_core::settings::{Mode, Pace, Settings};
 use fanvue_bot_core::store::Store;
 use fanvue_bot_core::time::Clock;
 use fanvue_bot_core::webhook::{Event, Hints, Signer, Verifier};

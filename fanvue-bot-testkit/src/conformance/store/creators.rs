@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanvue_bot_core::creator::{Creator, CreatorStatus, Mode, Pace, Settings};
+use fanvue_bot_core::creator::{Creator, CreatorStatus};
 use fanvue_bot_core::id::AgencyId;
 use fanvue_bot_core::persona::Persona;
 use fanvue_bot_core::revision::{Revision, Versioned};
+use fanvue_bot_core::settings::{Mode, Nearest, Pace, Settings};
 use fanvue_bot_core::store::{Store, StoreError};
 
 use super::given::{account_id, creator, creator_id, odd_texts, onboard};
@@ -46,14 +47,14 @@ pub async fn every_field_of_a_creator_reads_back(store: Arc<dyn Store>) {
     }
     let mut settings = Settings::default()
         .mode(Mode::Auto)
-        .settle(Duration::from_millis(1), Duration::from_secs(86_400))
+        .settle(Duration::from_millis(1), Duration::from_secs(3_600))
         .pace(Pace::Immediate);
     settings.dry_run = true;
-    settings.human_pause = Duration::ZERO;
+    settings.human_pause = Duration::from_secs(30 * 86_400);
     settings.typing_signal = false;
     settings.history_limit = 1;
-    settings.prompt_tokens = u32::MAX;
-    settings.reply_tokens = u32::MAX;
+    settings.prompt_tokens = 2_000_000;
+    settings.reply_tokens = 100_000;
     let mut expected = Creator::new(creator_id(1), persona)
         .account(account_id(9))
         .settings(settings);
@@ -122,6 +123,35 @@ pub async fn a_creator_who_does_not_exist_is_not_replaced(store: Arc<dyn Store>)
     assert_eq!(stored(&store, 1).await, None);
     let found = store.creator_by_account(account_id(1)).await.unwrap();
     assert_eq!(found, None);
+}
+
+pub async fn contradictory_settings_are_refused_by_name_and_change_nothing(store: Arc<dyn Store>) {
+    let (window, longest) = (Duration::from_secs(30), Duration::from_secs(20));
+    let mut broken = creator(1).settings(Settings::default().settle(window, longest));
+    broken.settings.history_limit = 0;
+    let refused = store.commit(&broken.clone().into(), None).await;
+    let Err(StoreError::InvalidSettings(invalid)) = refused else {
+        panic!("{refused:?}");
+    };
+    let fields: Vec<&str> = invalid.faults().iter().map(|fault| &*fault.field).collect();
+    assert_eq!(fields, ["settle_window", "history_limit"]);
+    assert_eq!(
+        invalid.faults()[0].nearest,
+        Some(Nearest::Millis(longest)),
+        "{invalid}"
+    );
+    assert_eq!(stored(&store, 1).await, None);
+
+    let revision = onboard(&store, 1).await;
+    let refused = store.commit(&broken.into(), Some(revision)).await;
+    assert!(
+        matches!(refused, Err(StoreError::InvalidSettings(_))),
+        "{refused:?}"
+    );
+    assert_eq!(
+        stored(&store, 1).await,
+        Some(Versioned::new(creator(1), revision))
+    );
 }
 
 pub async fn a_stale_revision_of_a_creator_conflicts_and_changes_nothing(store: Arc<dyn Store>) {

@@ -57,6 +57,7 @@ macro_rules! __store_cases {
                 each_commit_of_a_creator_raises_the_revision
                 a_creator_who_exists_is_not_added_again
                 a_creator_who_does_not_exist_is_not_replaced
+                contradictory_settings_are_refused_by_name_and_change_nothing
                 a_stale_revision_of_a_creator_conflicts_and_changes_nothing
                 a_creator_is_found_by_their_account
                 an_unknown_account_finds_nobody

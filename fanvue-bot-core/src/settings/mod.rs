@@ -1,0 +1,270 @@
+//! How the bot behaves for one creator: every number and switch, its default, and what it may be.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use fanvue_bot_core::settings::{Mode, Nearest, Settings};
+//!
+//! let settings = Settings::default()
+//!     .mode(Mode::Auto)
+//!     .settle(Duration::from_secs(30), Duration::from_secs(25));
+//! let refused = settings.validate().unwrap_err();
+//! let fault = &refused.faults()[0];
+//! assert_eq!(&*fault.field, "settle_window");
+//! assert_eq!(fault.nearest, Some(Nearest::Millis(Duration::from_secs(25))));
+//! ```
+//!
+//! A [`Store`](crate::store::Store) keeps no creator whose settings contradict each other, so whatever is
+//! read back is valid. A setting acts on the next decision after its commit: nothing caches it.
+
+mod fault;
+pub(crate) mod millis;
+mod mode;
+mod pace;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::fault::{Fault, InvalidSettings, Nearest};
+use self::fault::{Faults, minutes};
+pub use self::mode::Mode;
+pub use self::pace::Pace;
+
+/// How the bot behaves for one creator. Every default is a setting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Settings {
+    /// How far the bot may go by itself. Default: draft.
+    pub mode: Mode,
+    /// Do everything but the send. Default: no.
+    pub dry_run: bool,
+    /// How long to wait for the next message of a burst; each message restarts it. Default: 8 s, about
+    /// the pause between two lines of one thought. At most `longest_settle`.
+    #[serde(with = "millis")]
+    pub settle_window: Duration,
+    /// The longest that a burst is waited for. Default: 25 s, after which a person would look. At most 1 h.
+    #[serde(with = "millis")]
+    pub longest_settle: Duration,
+    /// How long a reply is held back, so that it comes when a person's would.
+    pub pace: Pace,
+    /// How long a human's message keeps the bot out of a conversation. Default: 1 h, longer than most
+    /// exchanges pause. 1 min to 30 days.
+    #[serde(with = "millis")]
+    pub human_pause: Duration,
+    /// Whether the fan sees the typing signal while a reply is written and held back. Default: yes. Has
+    /// no effect for accounts that an agency runs, where it is always off.
+    pub typing_signal: bool,
+    /// At most this many stored messages are given to the model. Default: 400; the token budget usually
+    /// cuts earlier. 1 to 10,000.
+    pub history_limit: usize,
+    /// At most this many tokens of prompt. Default: 8000. 500 to 2,000,000.
+    pub prompt_tokens: u32,
+    /// At most this many tokens of answer. Default: 400, far more than a chat message has. 1 to 100,000.
+    pub reply_tokens: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            mode: Mode::default(),
+            dry_run: false,
+            settle_window: Duration::from_secs(8),
+            longest_settle: Duration::from_secs(25),
+            pace: Pace::default(),
+            human_pause: minutes(60),
+            typing_signal: true,
+            history_limit: 400,
+            prompt_tokens: 8_000,
+            reply_tokens: 400,
+        }
+    }
+}
+
+impl Settings {
+    /// Answering by itself and at once: for first steps and for tests. Fans find the default more natural.
+    #[must_use]
+    pub fn immediate() -> Self {
+        Self::default()
+            .mode(Mode::Auto)
+            .pace(Pace::Immediate)
+            .settle(Duration::ZERO, Duration::ZERO)
+    }
+
+    /// In this mode.
+    #[must_use]
+    pub const fn mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Waiting this long for the next message of a burst, and at most `longest` for the whole burst.
+    #[must_use]
+    pub const fn settle(mut self, window: Duration, longest: Duration) -> Self {
+        self.settle_window = window;
+        self.longest_settle = longest;
+        self
+    }
+
+    /// At this pace.
+    #[must_use]
+    pub const fn pace(mut self, pace: Pace) -> Self {
+        self.pace = pace;
+        self
+    }
+
+    /// Checks each value and the values against each other.
+    ///
+    /// # Errors
+    /// All faults at once, each with the field, the reason, and the nearest valid value.
+    pub fn validate(&self) -> Result<(), InvalidSettings> {
+        let mut faults = Faults::default();
+        faults.duration(
+            "longest_settle",
+            self.longest_settle,
+            Duration::ZERO..=minutes(60),
+            "who waits longer for a burst leaves the fan without an answer",
+        );
+        if self.settle_window > self.longest_settle {
+            faults.push(
+                "settle_window",
+                format!(
+                    "{} ms is longer than longest_settle, which is {} ms",
+                    self.settle_window.as_millis(),
+                    self.longest_settle.as_millis()
+                ),
+                Some(Nearest::Millis(self.longest_settle.min(minutes(60)))),
+            );
+        }
+        self.pace.check(&mut faults);
+        faults.duration(
+            "human_pause",
+            self.human_pause,
+            minutes(1)..=minutes(30 * 24 * 60),
+            "a shorter pause lets the bot talk over a human, a longer one is mode `off`",
+        );
+        faults.count(
+            "history_limit",
+            self.history_limit as u64,
+            1..=10_000,
+            "without a message the model does not see what it answers, and more are never shown",
+        );
+        faults.count(
+            "prompt_tokens",
+            u64::from(self.prompt_tokens),
+            500..=2_000_000,
+            "fewer hold no persona and message, and no model reads more",
+        );
+        faults.count(
+            "reply_tokens",
+            u64::from(self.reply_tokens),
+            1..=100_000,
+            "a reply has at least one, and no message is longer",
+        );
+        faults.into_result()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(settings: &Settings) -> Vec<(String, Option<Nearest>)> {
+        let refused = settings.validate().unwrap_err();
+        refused
+            .faults()
+            .iter()
+            .map(|fault| (fault.field.to_string(), fault.nearest.clone()))
+            .collect()
+    }
+
+    #[test]
+    fn a_new_creator_starts_in_draft() {
+        assert_eq!(Settings::default().mode, Mode::Draft);
+        assert_eq!(Settings::default().validate(), Ok(()));
+    }
+
+    #[test]
+    fn immediate_settings_are_valid() {
+        assert_eq!(Settings::immediate().validate(), Ok(()));
+    }
+
+    #[test]
+    fn contradictions_are_named_all_at_once_with_the_nearest_valid_value() {
+        let settings = Settings {
+            settle_window: Duration::from_secs(30),
+            human_pause: Duration::ZERO,
+            history_limit: 0,
+            prompt_tokens: 499,
+            reply_tokens: 0,
+            pace: Pace::natural(minutes(0), minutes(5), minutes(3)),
+            ..Settings::default()
+        };
+        assert_eq!(
+            faults(&settings),
+            [
+                ("settle_window", Nearest::Millis(Duration::from_secs(25))),
+                ("pace.shortest", Nearest::Millis(minutes(3))),
+                ("human_pause", Nearest::Millis(minutes(1))),
+                ("history_limit", Nearest::Count(1)),
+                ("prompt_tokens", Nearest::Count(500)),
+                ("reply_tokens", Nearest::Count(1)),
+            ]
+            .map(|(field, nearest)| (field.to_owned(), Some(nearest)))
+        );
+        let said = settings.validate().unwrap_err().to_string();
+        assert!(
+            said.contains(
+                "settle_window: 30000 ms is longer than longest_settle, which is 25000 ms; \
+                 the nearest valid value is 25000 ms"
+            ),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn what_is_beyond_all_sense_is_refused() {
+        let year = minutes(365 * 24 * 60);
+        let settings = Settings {
+            settle_window: Duration::MAX,
+            longest_settle: Duration::MAX,
+            human_pause: year,
+            history_limit: usize::MAX,
+            prompt_tokens: u32::MAX,
+            reply_tokens: u32::MAX,
+            pace: Pace::natural(year, year, year),
+            ..Settings::default()
+        };
+        let fields: Vec<String> = faults(&settings).into_iter().map(|(f, _)| f).collect();
+        assert_eq!(
+            fields,
+            [
+                "longest_settle",
+                "pace.live_within",
+                "pace.longest",
+                "human_pause",
+                "history_limit",
+                "prompt_tokens",
+                "reply_tokens"
+            ]
+        );
+    }
+
+    /// Setting each field to its nearest valid value makes the whole valid, for numbers at least.
+    #[test]
+    fn the_nearest_value_is_valid_itself() {
+        let broken = Settings::default().settle(minutes(90), minutes(80));
+        let nearest: Vec<_> = faults(&broken);
+        assert_eq!(nearest[0].1, Some(Nearest::Millis(minutes(60))));
+        assert_eq!(nearest[1].1, Some(Nearest::Millis(minutes(60))));
+        let mended = Settings::default().settle(minutes(60), minutes(60));
+        assert_eq!(mended.validate(), Ok(()));
+    }
+
+    #[test]
+    fn settings_written_by_an_older_version_read_with_defaults() {
+        let settings: Settings = serde_json::from_str(r#"{"mode":"auto"}"#).unwrap();
+        assert_eq!(settings, Settings::default().mode(Mode::Auto));
+    }
+}
