@@ -105,7 +105,8 @@ impl Conversation {
         Some(self.hold.map_or(due_at, |hold| due_at.max(hold.until)))
     }
 
-    fn due_at(&self) -> Option<Timestamp> {
+    /// When something is due by the state of the turn, whatever is put off.
+    pub(crate) fn due_at(&self) -> Option<Timestamp> {
         match &self.turn {
             Some(turn) => match &turn.phase {
                 Phase::Settling { until, .. } | Phase::Pacing { until, .. } => Some(*until),
@@ -136,7 +137,8 @@ pub struct Stopped {
     pub at: Timestamp,
 }
 
-/// Why what is to be done is put off, and until when. It stays, with its `until` past, until what failed
+/// Why what is to be done is put off, and until when: because something failed, or because it is quiet hours,
+/// for which each step decides anew. What failed stays, with its `until` past, until what failed
 /// has been done, so that it is known since when it fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(

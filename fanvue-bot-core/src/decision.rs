@@ -142,6 +142,8 @@ pub enum WaitCause {
     Reconciling,
     /// Something failed and is tried again.
     Retrying,
+    /// It is quiet hours; it is answered when they are over.
+    QuietHours,
     /// As many requests as Fanvue or the model's provider allows were made; it goes on when more may be.
     RateLimited,
     /// The creator's Fanvue account has to be connected. It goes on by itself once that is done.
@@ -159,6 +161,7 @@ impl fmt::Display for WaitCause {
             Self::Pacing => "the reply is held back for as long as a person would take",
             Self::Reconciling => "reading the chat to see whether the reply went out",
             Self::Retrying => "something failed and is tried again",
+            Self::QuietHours => "it is answered after quiet hours",
             Self::RateLimited => "no more requests may be made until then",
             Self::NotConnected => "the creator's Fanvue account has to be connected",
             Self::Deployment => "the deployment has to be mended; its log says what",

@@ -74,5 +74,5 @@ fn no_fan_is_answered_twice_or_forgotten_whatever_fails() {
         failures.len()
     );
     assert!(total.crashes > 0 && total.freezes > 0 && total.rate_limited > 0);
-    assert!(total.found_by_poll > 0);
+    assert!(total.found_by_poll > 0 && total.in_quiet_hours > 0);
 }

@@ -2,6 +2,7 @@
 
 use super::{Engine, EngineError};
 use crate::conversation::Conversation;
+use crate::decision::WaitCause;
 use crate::flow::{Input, OperatorAction};
 use crate::id::CreatorId;
 use crate::page::{Cursor, PageRequest};
@@ -74,9 +75,9 @@ impl Engine {
                     .conversation(due.conversation)
                     .await?;
                 let held = |conversation: &Conversation| {
-                    conversation
-                        .hold
-                        .is_some_and(|hold| hold.until > self.now())
+                    conversation.hold.is_some_and(|hold| {
+                        hold.until > self.now() && hold.cause != WaitCause::QuietHours
+                    })
                 };
                 if stored.is_some_and(|stored| held(&stored.value)) {
                     let input = Input::Operator(OperatorAction::TryNow);

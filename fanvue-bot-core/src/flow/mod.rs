@@ -20,6 +20,7 @@ mod inbound;
 mod operator;
 mod pace;
 mod policy;
+mod quiet;
 mod sending;
 #[cfg(test)]
 mod tests;
@@ -461,6 +462,7 @@ impl Step<'_> {
     fn settle(mut self) -> Transition {
         if self.effect.is_none() {
             self.catch_up();
+            self.keep_quiet_hours();
             self.effect = self.due_effect();
         }
         if self.next.turn.is_none() && self.next.pending.is_empty() {

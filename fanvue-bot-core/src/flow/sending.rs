@@ -17,6 +17,9 @@ impl Step<'_> {
         if self.gate().is_some() || self.pause().is_some() {
             return;
         }
+        if self.held_by_quiet_hours(now).is_some() {
+            return;
+        }
         let Some(turn) = self.current(draft) else {
             return;
         };

@@ -5,6 +5,7 @@ mod human;
 mod modes;
 mod policy;
 mod properties;
+mod quiet;
 mod sending;
 mod settling;
 mod stale;
@@ -19,7 +20,7 @@ use crate::conversation::Unattributed;
 use crate::id::{ConversationId, CreatorId, FanId};
 use crate::persona::Persona;
 use crate::policy::Signal;
-use crate::settings::{Pace, Settings};
+use crate::settings::{Pace, QuietHours, Settings};
 
 /// A creator whose replies go out as soon as they are written.
 fn auto() -> Creator {
@@ -122,6 +123,7 @@ impl Scene {
             "mode draft" => self.creator.settings.mode = Mode::Draft,
             "mode auto" => self.creator.settings.mode = Mode::Auto,
             "dry run" => self.creator.settings.dry_run = true,
+            "quiet hours off" => self.creator.settings.quiet_hours = QuietHours::none(),
             "inactive" => self.creator.status = CreatorStatus::Inactive,
             _ => return false,
         }

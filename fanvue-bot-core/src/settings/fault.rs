@@ -139,6 +139,10 @@ impl Faults {
         }
     }
 
+    pub(super) const fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(super) fn into_result(self) -> Result<(), InvalidSettings> {
         if self.0.is_empty() {
             Ok(())

@@ -21,6 +21,10 @@ mod fault;
 pub(crate) mod millis;
 mod mode;
 mod pace;
+mod quiet_hours;
+mod time_of_day;
+mod weekdays;
+mod zone;
 
 use std::time::Duration;
 
@@ -30,6 +34,9 @@ pub use self::fault::{Fault, InvalidSettings, Nearest};
 use self::fault::{Faults, minutes};
 pub use self::mode::Mode;
 pub use self::pace::Pace;
+pub use self::quiet_hours::{QuietHours, QuietWindow};
+pub use self::time_of_day::{ParseTimeOfDayError, TimeOfDay};
+pub use self::weekdays::{Weekday, Weekdays};
 
 /// How the bot behaves for one creator. Every default is a setting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +56,10 @@ pub struct Settings {
     pub longest_settle: Duration,
     /// How long a reply is held back, so that it comes when a person's would.
     pub pace: Pace,
+    /// When no reply goes out by itself: what arrives then is answered after, and no send is begun shortly
+    /// before. What an operator approved goes out at once, since a person decided. Default: no time, since
+    /// only the creator knows when they sleep.
+    pub quiet_hours: QuietHours,
     /// How long a human's message keeps the bot out of a conversation. Default: 1 h, longer than most
     /// exchanges pause. 1 min to 30 days.
     #[serde(with = "millis")]
@@ -73,6 +84,7 @@ impl Default for Settings {
             settle_window: Duration::from_secs(8),
             longest_settle: Duration::from_secs(25),
             pace: Pace::default(),
+            quiet_hours: QuietHours::none(),
             human_pause: minutes(60),
             typing_signal: true,
             history_limit: 400,
@@ -114,6 +126,13 @@ impl Settings {
         self
     }
 
+    /// With these quiet hours.
+    #[must_use]
+    pub fn quiet_hours(mut self, quiet_hours: QuietHours) -> Self {
+        self.quiet_hours = quiet_hours;
+        self
+    }
+
     /// Checks each value and the values against each other.
     ///
     /// # Errors
@@ -138,6 +157,7 @@ impl Settings {
             );
         }
         self.pace.check(&mut faults);
+        self.quiet_hours.check(&mut faults);
         faults.duration(
             "human_pause",
             self.human_pause,

@@ -8,12 +8,14 @@ use fanvue_bot_core::decision::{Outcome, Rule};
 use fanvue_bot_core::id::{AccountId, ConversationId, FanId, MessageId};
 use fanvue_bot_core::message::{Author, Message};
 use fanvue_bot_core::page::PageRequest;
+use fanvue_bot_core::settings::QuietHours;
 use fanvue_bot_core::store::{Store, StoreError};
 use uuid::Uuid;
 
 use super::DayReport;
 use super::cast::{lock, mentioned};
 use crate::simulator::world::{self, Origin, World};
+use crate::world_client::timestamp;
 
 /// The report, or one line for everything that is not as it must be.
 pub(super) async fn audit(
@@ -41,12 +43,14 @@ pub(super) async fn audit(
 }
 
 struct Stored {
+    quiet_hours: QuietHours,
     messages: BTreeMap<Uuid, Message>,
     unsettled: Option<String>,
 }
 
 async fn stored(store: &Arc<dyn Store>, creator: Uuid, fan: Uuid) -> Result<Stored, StoreError> {
     let mut stored = Stored {
+        quiet_hours: QuietHours::none(),
         messages: BTreeMap::new(),
         unsettled: None,
     };
@@ -57,6 +61,7 @@ async fn stored(store: &Arc<dyn Store>, creator: Uuid, fan: Uuid) -> Result<Stor
         return Ok(stored);
     };
     let tenant: Creator = tenant.value;
+    stored.quiet_hours = tenant.settings.quiet_hours;
     let id = ConversationId::new(tenant.id, FanId::from_uuid(fan));
     if let Some(conversation) = store.conversation(id).await? {
         let conversation = conversation.value;
@@ -97,9 +102,13 @@ fn compare(
     for (place, message) in seen.iter().enumerate() {
         let text = message.text.as_deref().unwrap_or_default();
         let row = stored.messages.get(&message.uuid);
+        let quiet = stored.quiet_hours.is_quiet(timestamp(message.sent_at));
         match message.origin {
             Origin::Api => {
                 report.replies += 1;
+                if quiet {
+                    faults.push(format!("a reply went out in quiet hours: {text}"));
+                }
                 *texts.entry(text).or_default() += 1;
                 for number in mentioned(text) {
                     answered.entry(number).or_default().push(place);
@@ -117,6 +126,7 @@ fn compare(
             }
             Origin::Fan => {
                 report.inbound += 1;
+                report.in_quiet_hours += u64::from(quiet);
                 match row.map(|row| &row.decision) {
                     None => faults.push(format!("a fan's message is not stored: {text:?}")),
                     Some(None) => faults.push(format!("a fan's message has no decision: {text:?}")),

@@ -1,6 +1,6 @@
 //! A day of a deployment in virtual time, with everything going wrong that can.
 //!
-//! Fans write in bursts, creators step in by hand, webhooks come twice, late, out of order and not at all, Fanvue limits
+//! Fans write in bursts and at all hours, creators step in by hand and keep quiet hours, webhooks come twice, late, out of order and not at all, Fanvue limits
 //! the rate and loses answers, the model fails, processes die in the middle of any call or freeze for longer
 //! than their lease, and the whole is run by the real engine on the backend under test. At the end, what
 //! Fanvue saw is compared with what the store says.
@@ -159,6 +159,8 @@ pub struct DayReport {
     pub replies: u64,
     /// Messages that a human answered or took over.
     pub by_human: u64,
+    /// Messages that came in quiet hours, in which no reply went out.
+    pub in_quiet_hours: u64,
     /// Faults that were injected.
     pub faults: u64,
     /// Crashes among them: processes that died in the middle of a call.
@@ -179,6 +181,7 @@ impl std::ops::Add for DayReport {
             inbound: self.inbound + other.inbound,
             replies: self.replies + other.replies,
             by_human: self.by_human + other.by_human,
+            in_quiet_hours: self.in_quiet_hours + other.in_quiet_hours,
             faults: self.faults + other.faults,
             crashes: self.crashes + other.crashes,
             freezes: self.freezes + other.freezes,

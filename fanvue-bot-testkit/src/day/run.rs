@@ -20,7 +20,7 @@ use fanvue_bot_core::oauth::TokenSource;
 use fanvue_bot_core::persona::Persona;
 use fanvue_bot_core::queue::{ClaimedLane, JobQueue, WorkerId};
 use fanvue_bot_core::secret::Secret;
-use fanvue_bot_core::settings::{Mode, Pace, Settings};
+use fanvue_bot_core::settings::{Mode, Pace, ParseTimeOfDayError, QuietHours, Settings};
 use fanvue_bot_core::store::Store;
 use fanvue_bot_core::time::{Clock, Timestamp};
 use fanvue_bot_core::webhook::{Hints, Verifier};
@@ -214,6 +214,15 @@ fn model(clock: &VirtualClock) -> ScriptedLlm {
     })
 }
 
+/// Soon after the day begins, so that a short one has some too, at noon, and across midnight; each shorter
+/// than the time in which a day has to come to rest.
+fn quiet_hours() -> Result<QuietHours, ParseTimeOfDayError> {
+    Ok(QuietHours::in_zone("Europe/Berlin")
+        .daily("16:40".parse()?, "17:10".parse()?)
+        .daily("12:30".parse()?, "14:00".parse()?)
+        .daily("22:30".parse()?, "03:00".parse()?))
+}
+
 async fn people(
     day: &Day,
     world: &Mutex<World>,
@@ -241,6 +250,7 @@ async fn people(
         let id = CreatorId::from_uuid(Uuid::from_u128(account.as_u128() ^ 0xffff));
         let settings = Settings::default()
             .mode(Mode::Auto)
+            .quiet_hours(quiet_hours()?)
             .pace(if number % 2 == 0 {
                 Pace::Immediate
             } else {

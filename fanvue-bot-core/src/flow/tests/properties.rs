@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::conversation::Clearance;
+use crate::settings::TimeOfDay;
 
 /// Something that happens in the world.
 #[derive(Debug, Clone)]
@@ -104,7 +105,7 @@ fn event() -> impl Strategy<Value = Event> {
         3 => (0..4_u8).prop_map(Event::Fail),
         1 => Just(Event::GiveUp),
         2 => (0..8_u8).prop_map(Event::Operate),
-        1 => (0..8_u8).prop_map(Event::Set),
+        1 => (0..10_u8).prop_map(Event::Set),
     ]
 }
 
@@ -155,7 +156,7 @@ struct World {
 impl World {
     fn new() -> Self {
         Self {
-            creator: with(|settings| settings.mode(Mode::Auto)),
+            creator: with(|settings| settings.mode(Mode::Auto).quiet_hours(every_other_hour())),
             now: seconds(1_000_000),
             conversation: Conversation {
                 history_read: false,
@@ -302,6 +303,13 @@ impl World {
         assert!(
             settings.mode == Mode::Auto || cleared,
             "unapproved in draft mode"
+        );
+        let ends_by = intent.valid_until;
+        assert!(
+            cleared
+                || !settings.quiet_hours.is_quiet(self.now)
+                    && !settings.quiet_hours.is_quiet(ends_by),
+            "a send may be under way in quiet hours"
         );
         assert!(
             next.pending.is_empty() && !intent.answers.is_empty(),
@@ -688,6 +696,8 @@ impl World {
             4 => settings.dry_run = !settings.dry_run,
             5 => self.creator.status = CreatorStatus::Inactive,
             6 => settings.pace = Pace::Immediate,
+            7 => settings.quiet_hours = QuietHours::none(),
+            8 => settings.quiet_hours = every_other_hour(),
             _ => self.creator.status = CreatorStatus::Active,
         }
     }
@@ -752,6 +762,14 @@ proptest! {
         world.come_to_rest();
         world.assert_nobody_is_forgotten();
     }
+}
+
+/// It is quiet so often that most days of this world meet it.
+fn every_other_hour() -> QuietHours {
+    let time = |hour: u16| TimeOfDay::from_minutes(hour * 60).unwrap();
+    (0..12).fold(QuietHours::in_zone("UTC"), |quiet, hour| {
+        quiet.daily(time(2 * hour), time(2 * hour + 1))
+    })
 }
 
 /// Some of the fan's messages say what the policy layer listens to.

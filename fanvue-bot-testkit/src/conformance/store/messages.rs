@@ -175,6 +175,8 @@ pub async fn every_outcome_reads_back(store: Arc<dyn Store>) {
             WaitCause::Pacing,
             WaitCause::Reconciling,
             WaitCause::Retrying,
+            WaitCause::QuietHours,
+            WaitCause::RateLimited,
             WaitCause::NotConnected,
             WaitCause::Deployment,
         ]
