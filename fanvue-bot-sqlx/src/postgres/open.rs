@@ -44,6 +44,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "rotation",
         sql: include_str!("migrations/0006_rotation.sql"),
     },
+    Migration {
+        version: 7,
+        name: "claims",
+        sql: include_str!("migrations/0007_claims.sql"),
+    },
 ];
 
 /// Postgres 14, as `server_version_num` writes it.

@@ -23,7 +23,9 @@ use crate::signal::Signal;
 /// On which those listen who wait for jobs. Carries nothing.
 const CHANNEL: &str = "fanvue_bot_jobs";
 
-const NOTIFY: &str = "SELECT pg_notify('fanvue_bot_jobs', '')";
+/// Not waiting for the disk: there is nothing to be found after a crash.
+const NOTIFY: &str =
+    "SELECT set_config('synchronous_commit', 'off', true), pg_notify('fanvue_bot_jobs', '')";
 
 /// How often the same warning is given, in the callers' time.
 const WARN_EVERY: Duration = Duration::from_secs(600);

@@ -424,3 +424,32 @@ async fn a_creator_whose_jobs_all_come_later_keeps_nobody_waiting() {
         assert_eq!(found, some.len());
     }
 }
+
+#[tokio::test]
+async fn a_claim_does_not_wait_for_the_disk_and_what_follows_it_does() {
+    let Some(database) = fresh().await else {
+        return;
+    };
+    let queue = process(&database, |builder| builder).await;
+    queue
+        .enqueue(&[job(conversation_id(1, 1), "k", 0)])
+        .await
+        .unwrap();
+    let mut connection = database.connect().await;
+    let mut waits = Vec::new();
+    run(&mut connection, "BEGIN".to_owned()).await;
+    run(
+        &mut connection,
+        "SELECT FROM fanvue_bot.claim('worker', 1, 1, 10, 10, NULL, NULL, NULL)".to_owned(),
+    )
+    .await;
+    for end in ["COMMIT", "SELECT"] {
+        let setting: String = sqlx::query_scalar("SHOW synchronous_commit")
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+        waits.push(setting);
+        run(&mut connection, end.to_owned()).await;
+    }
+    assert_eq!(waits, ["off", "on"]);
+}
