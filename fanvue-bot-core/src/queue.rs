@@ -290,6 +290,10 @@ pub trait JobQueue: fmt::Debug + Send + Sync + 'static {
     ///
     /// Within a creator, a lane whose first job has the better priority goes first, then the longer due.
     ///
+    /// A queue whose server crashes may forget its last claims: the jobs are there and can be claimed again, also
+    /// while who had them still works. Such a claim can end nothing any more, and the revision of what both work on
+    /// lets only one of them commit.
+    ///
     /// # Errors
     /// [`QueueError::Unavailable`]; nothing was taken then.
     async fn claim(

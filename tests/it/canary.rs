@@ -14,22 +14,18 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use axum::Router;
 use axum::extract::State;
-use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use fanvue_bot::axum::{
-    AdminCheck, BearerSecret, Health, Internal, Limits, OAuth, Webhooks, serve,
-};
+use fanvue_bot::axum::{BearerSecret, Health, Internal, Limits, OAuth, Webhooks, serve};
 use fanvue_bot::backend::Backend;
 use fanvue_bot::client::{AppCredentials, ClientSecret};
 use fanvue_bot::creator::Creator;
 use fanvue_bot::engine::Engine;
 use fanvue_bot::id::CreatorId;
-use fanvue_bot::oauth::{App, Authorizer, GrantId, SessionId, TokenSource};
+use fanvue_bot::oauth::{App, Authorizer, TokenSource};
 use fanvue_bot::openai::OpenAi;
 use fanvue_bot::persona::Persona;
 use fanvue_bot::rest::RestClient;
@@ -50,6 +46,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use self::net::Net;
+use crate::connect::Cookies;
 use crate::postgres_server::{Fresh, fresh};
 
 const STORE: &str = "FANVUE_BOT_CANARY_STORE";
@@ -138,21 +135,6 @@ impl Shown {
     /// What a call failed with, which it must.
     fn failure<T: Debug, E: Error + 'static>(&mut self, place: &str, result: Result<T, E>) {
         self.error(place, &result.expect_err(place));
-    }
-}
-
-/// Lets every session pass that has a cookie.
-#[derive(Debug)]
-struct Cookies;
-
-#[async_trait]
-impl AdminCheck for Cookies {
-    async fn check(&self, request: &Parts, _grant: GrantId) -> Result<SessionId, Response> {
-        let cookie = request.headers.get(COOKIE);
-        cookie
-            .and_then(|cookie| cookie.to_str().ok()?.strip_prefix("session="))
-            .map(SessionId::of)
-            .ok_or_else(|| StatusCode::FORBIDDEN.into_response())
     }
 }
 

@@ -18,9 +18,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fanvue_bot::client::{
-    AccessToken, AppCredentials, ClientSecret, FanvueClient, RefreshToken, TokenSet,
-};
+use fanvue_bot::client::{AppCredentials, ClientSecret, FanvueClient};
 use fanvue_bot::creator::Creator;
 use fanvue_bot::entropy::Seed;
 use fanvue_bot::id::{AccountId, CreatorId};
@@ -39,6 +37,7 @@ use uuid::Uuid;
 
 use self::node::{CLIENT_ID, CLIENT_SECRET, Role, WEBHOOK_SECRET, Way};
 use self::site::{Node, Server, strike};
+use crate::given::token_set;
 use crate::port;
 use crate::postgres_line::{End, Line};
 
@@ -186,14 +185,7 @@ async fn connect(simulator: &Handle, account: Uuid, database: &PostgresBackend) 
             ],
         )
         .unwrap();
-    let issued = TokenSet {
-        access_token: AccessToken::new(issued.access_token.expose()),
-        refresh_token: issued
-            .refresh_token
-            .map(|token| RefreshToken::new(token.expose())),
-        expires_in: Duration::from_secs(issued.expires_in),
-        scopes: None,
-    };
+    let issued = token_set(&issued);
     let fanvue: Arc<dyn FanvueClient> = Arc::new(
         RestClient::builder()
             .api_base_url(simulator.base_url())

@@ -37,7 +37,7 @@ const COOKIE_OF: &str = "session=";
 
 /// Lets every session pass that has a cookie.
 #[derive(Debug)]
-struct Cookies;
+pub(crate) struct Cookies;
 
 #[async_trait]
 impl AdminCheck for Cookies {

@@ -8,6 +8,7 @@ mod chaos;
 mod conformance;
 mod connect;
 mod day;
+mod given;
 mod kill;
 mod person;
 mod port;

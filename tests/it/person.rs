@@ -7,21 +7,19 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fanvue_bot::backend::Backend;
-use fanvue_bot::client::{AppCredentials, ClientSecret};
 use fanvue_bot::creator::Creator;
 use fanvue_bot::engine::Engine;
 use fanvue_bot::id::{AccountId, CreatorId};
-use fanvue_bot::memory::{MemoryBackend, MemoryVault};
-use fanvue_bot::oauth::TokenSource;
+use fanvue_bot::memory::MemoryBackend;
 use fanvue_bot::persona::Persona;
 use fanvue_bot::queue::WorkerId;
-use fanvue_bot::rest::RestClient;
 use fanvue_bot::secret::Secret;
 use fanvue_bot::settings::Settings;
 use fanvue_bot::webhook::{Hints, Signer, Verifier};
 use fanvue_bot::worker::{Batch, Worker, WorkerOptions};
-use fanvue_bot_testkit::llm::ScriptedLlm;
 use uuid::Uuid;
+
+use crate::given::engine_on_its_own;
 
 const ACCOUNT: &str = "c0de0000-0000-4000-8000-000000000001";
 
@@ -50,17 +48,7 @@ async fn engine() -> Engine {
     .account(AccountId::from_uuid(ACCOUNT.parse().unwrap()))
     .settings(Settings::immediate());
     backend.store().commit(&luna.into(), None).await.unwrap();
-    let fanvue = RestClient::builder()
-        .api_base_url("https://fanvue.invalid")
-        .auth_base_url("https://fanvue.invalid");
-    let fanvue = Arc::new(fanvue.build().unwrap());
-    let app = AppCredentials {
-        client_id: "app".into(),
-        client_secret: ClientSecret::new("secret"),
-    };
-    let (vault, store) = (Arc::new(MemoryVault::new()), Arc::clone(backend.store()));
-    let tokens = TokenSource::new(vault, store, Arc::<RestClient>::clone(&fanvue), app);
-    Engine::builder(backend, Arc::new(ScriptedLlm::new([])), fanvue, tokens).build()
+    engine_on_its_own(backend)
 }
 
 async fn fan_writes(engine: &Engine, number: u8) {

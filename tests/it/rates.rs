@@ -10,9 +10,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fanvue_bot::client::{
-    AccessToken, AppCredentials, ClientError, ClientSecret, FanvueClient, RefreshToken, TokenSet,
-};
+use fanvue_bot::client::{AppCredentials, ClientError, ClientSecret, FanvueClient};
 use fanvue_bot::creator::Creator;
 use fanvue_bot::entropy::OsEntropy;
 use fanvue_bot::id::{AccountId, CreatorId};
@@ -26,6 +24,8 @@ use fanvue_bot::sqlx::{SqliteBackend, SqliteVault};
 use fanvue_bot_testkit::clock::VirtualClock;
 use fanvue_bot_testkit::simulator::Simulator;
 use fanvue_bot_testkit::simulator::world::App;
+
+use crate::given::token_set;
 
 const CLIENT_ID: &str = "reply-bot";
 const CLIENT_SECRET: &str = "reply-bot-secret";
@@ -105,14 +105,7 @@ impl Site {
             .simulator
             .issue_tokens(CLIENT_ID, account, scopes)
             .unwrap();
-        let issued = TokenSet {
-            access_token: AccessToken::new(issued.access_token.expose()),
-            refresh_token: issued
-                .refresh_token
-                .map(|token| RefreshToken::new(token.expose())),
-            expires_in: Duration::from_secs(issued.expires_in),
-            scopes: None,
-        };
+        let issued = token_set(&issued);
         let tokens = &self.processes[0].tokens;
         tokens.connect(creator.id, &issued).await.unwrap();
         creator
@@ -229,6 +222,21 @@ impl Waiting {
             }
         }
     }
+
+    /// Each token was refreshed once, within the limits, and held no reply back for long.
+    async fn conclude(self, site: Site, what: &str, begun: Instant) {
+        let (refreshed, limited) = (site.token_requests(), site.answered_with_429());
+        println!(
+            "{CREATORS} {what}: {refreshed} token requests, {limited} answers were 429, {} replies put off, the \
+             longest by {:?}; {:.1} s",
+            self.put_off,
+            self.longest,
+            begun.elapsed().as_secs_f64(),
+        );
+        assert_eq!((refreshed, limited), (CREATORS, 0));
+        assert!(self.longest <= Duration::from_secs(2), "{:?}", self.longest);
+        site.simulator.stop().await;
+    }
 }
 
 async fn creators(site: &Site) -> Vec<Creator> {
@@ -264,21 +272,9 @@ async fn two_hundred_tokens_that_expire_in_one_second_are_refreshed_ahead_and_ho
         now += STEP;
         waiting.work(&site, &creators, now).await;
     }
-    let (refreshed, limited) = (site.token_requests(), site.answered_with_429());
-    println!(
-        "{CREATORS} tokens that expire in one second: {refreshed} token requests, {limited} answers were 429, {} \
-         replies put off, the longest by {:?}; {:.1} s",
-        waiting.put_off,
-        waiting.longest,
-        begun.elapsed().as_secs_f64(),
-    );
-    assert_eq!((refreshed, limited), (CREATORS, 0));
-    assert!(
-        waiting.longest <= Duration::from_secs(2),
-        "{:?}",
-        waiting.longest
-    );
-    site.simulator.stop().await;
+    waiting
+        .conclude(site, "tokens that expire in one second", begun)
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -295,19 +291,7 @@ async fn two_hundred_tokens_that_have_expired_together_are_replaced_within_two_s
         site.pass(STEP);
         now += STEP;
     }
-    let (refreshed, limited) = (site.token_requests(), site.answered_with_429());
-    println!(
-        "{CREATORS} expired tokens at once: {refreshed} token requests, {limited} answers were 429, {} replies put \
-         off, the longest by {:?}; {:.1} s",
-        waiting.put_off,
-        waiting.longest,
-        begun.elapsed().as_secs_f64(),
-    );
-    assert_eq!((refreshed, limited), (CREATORS, 0));
-    assert!(
-        waiting.longest <= Duration::from_secs(2),
-        "{:?}",
-        waiting.longest
-    );
-    site.simulator.stop().await;
+    waiting
+        .conclude(site, "expired tokens at once", begun)
+        .await;
 }

@@ -7,22 +7,18 @@ use std::time::Duration;
 
 use fanvue_bot::axum::{Limits, Webhooks, serve};
 use fanvue_bot::backend::Backend;
-use fanvue_bot::client::{AppCredentials, ClientSecret};
-use fanvue_bot::engine::Engine;
 use fanvue_bot::intake::Intake;
-use fanvue_bot::memory::MemoryVault;
-use fanvue_bot::oauth::TokenSource;
 use fanvue_bot::queue::WorkerId;
-use fanvue_bot::rest::{RestClient, WebhookCourier};
+use fanvue_bot::rest::WebhookCourier;
 use fanvue_bot::secret::Secret;
 use fanvue_bot::self_test::SelfTest;
 use fanvue_bot::sqlx::{PostgresBackend, SqliteBackend};
 use fanvue_bot::webhook::Verifier;
 use fanvue_bot::worker::{Worker, WorkerOptions};
-use fanvue_bot_testkit::llm::ScriptedLlm;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::given::engine_on_its_own;
 use crate::postgres_server::fresh;
 
 const SECRET: &str = "webhook-secret";
@@ -42,18 +38,7 @@ async fn goes_the_whole_way([web, work, test]: [Backend; 3]) {
     let stopping = ended(stopped.clone());
     let serving = tokio::spawn(serve(listener, routes, Limits::default(), stopping));
 
-    // A Fanvue that nobody may ask.
-    let fanvue = RestClient::builder()
-        .api_base_url("https://fanvue.invalid")
-        .auth_base_url("https://fanvue.invalid");
-    let fanvue = Arc::new(fanvue.build().unwrap());
-    let app = AppCredentials {
-        client_id: "app".into(),
-        client_secret: ClientSecret::new("secret"),
-    };
-    let (vault, store) = (Arc::new(MemoryVault::new()), Arc::clone(work.store()));
-    let tokens = TokenSource::new(vault, store, Arc::<RestClient>::clone(&fanvue), app);
-    let engine = Engine::builder(work, Arc::new(ScriptedLlm::new([])), fanvue, tokens).build();
+    let engine = engine_on_its_own(work);
     let options = WorkerOptions::new(WorkerId::new("w")).poll(Duration::from_millis(100));
     let working = tokio::spawn(Worker::new(engine, options).run(ended(stopped)));
 

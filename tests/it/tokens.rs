@@ -12,9 +12,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fanvue_bot::client::{
-    AccessToken, AppCredentials, Auth, ClientSecret, FanvueClient, RefreshToken, TokenSet,
-};
+use fanvue_bot::client::{AppCredentials, Auth, ClientSecret, FanvueClient};
 use fanvue_bot::creator::Creator;
 use fanvue_bot::id::{AccountId, CreatorId};
 use fanvue_bot::oauth::{TokenError, TokenSource};
@@ -26,6 +24,8 @@ use fanvue_bot::sqlx::{SqliteBackend, SqliteVault};
 use fanvue_bot_testkit::clock::VirtualClock;
 use fanvue_bot_testkit::simulator::Simulator;
 use fanvue_bot_testkit::simulator::world::App;
+
+use crate::given::token_set;
 
 const CLIENT_ID: &str = "reply-bot";
 const CLIENT_SECRET: &str = "reply-bot-secret";
@@ -112,14 +112,7 @@ async fn however_many_meet_an_expired_token_one_request_is_made_and_no_grant_is_
     let issued = simulator
         .issue_tokens(CLIENT_ID, account, ["offline_access", "read:self"])
         .unwrap();
-    let issued = TokenSet {
-        access_token: AccessToken::new(issued.access_token.expose()),
-        refresh_token: issued
-            .refresh_token
-            .map(|token| RefreshToken::new(token.expose())),
-        expires_in: Duration::from_secs(issued.expires_in),
-        scopes: None,
-    };
+    let issued = token_set(&issued);
     processes[0].connect(creator.id, &issued).await.unwrap();
     let (mut put_off, begun) = (0, Instant::now());
     for round in 0..rounds() {

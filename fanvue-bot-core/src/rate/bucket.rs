@@ -51,7 +51,7 @@ impl TokenBucket {
         if seen.held_until > now {
             return 0;
         }
-        u32::try_from(seen.level / PER_TOKEN).unwrap_or(u32::MAX)
+        whole(seen.level)
     }
 
     /// Takes one token.
@@ -116,12 +116,9 @@ impl TokenBucket {
             self.held_until = self.held_until.minus(back);
             self.at = now;
         } else if back.is_zero() {
-            let elapsed = now.since(self.at).min(WINDOW);
-            let elapsed = u64::try_from(elapsed.as_micros()).unwrap_or(PER_TOKEN);
-            let regained = elapsed.saturating_mul(u64::from(self.capacity));
             self.level = self
                 .level
-                .saturating_add(regained)
+                .saturating_add(regained(self.capacity, now.since(self.at)))
                 .min(tokens(self.capacity));
             self.at = now;
         }
@@ -131,6 +128,17 @@ impl TokenBucket {
 /// This many tokens in units of the level. At most 2.6e17, so it does not overflow.
 pub(super) fn tokens(count: u32) -> u64 {
     u64::from(count) * PER_TOKEN
+}
+
+/// What comes back to a bucket in this time, in units of its level.
+pub(super) fn regained(capacity: u32, elapsed: Duration) -> u64 {
+    let elapsed = u64::try_from(elapsed.min(WINDOW).as_micros()).unwrap_or(PER_TOKEN);
+    elapsed.saturating_mul(u64::from(capacity))
+}
+
+/// The whole tokens of a level.
+pub(super) fn whole(level: u64) -> u32 {
+    u32::try_from(level / PER_TOKEN).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

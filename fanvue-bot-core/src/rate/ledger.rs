@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::Told;
-use super::bucket::{PER_TOKEN, WINDOW, tokens};
+use super::bucket::{WINDOW, regained, tokens, whole};
 use super::class::Class;
 use crate::fields::{Fields, FieldsWriter};
 use crate::time::Timestamp;
@@ -286,15 +286,4 @@ impl FromStr for Loan {
             served: part()?.parse().map_err(drop)?,
         })
     }
-}
-
-/// What comes back to a bucket in this time, in units of its level.
-fn regained(capacity: u32, elapsed: Duration) -> u64 {
-    let elapsed = u64::try_from(elapsed.min(WINDOW).as_micros()).unwrap_or(PER_TOKEN);
-    elapsed.saturating_mul(u64::from(capacity))
-}
-
-/// The whole tokens of a level.
-fn whole(level: u64) -> u32 {
-    u32::try_from(level / PER_TOKEN).unwrap_or(u32::MAX)
 }
