@@ -8,6 +8,7 @@ use crate::decision::WaitCause;
 use crate::entropy::Seed;
 use crate::id::{ConversationId, MessageId, TurnId};
 use crate::policy::Signal;
+use crate::settings::Overrides;
 use crate::time::Timestamp;
 
 /// One creator's chat with one fan.
@@ -70,6 +71,9 @@ pub struct Conversation {
     /// A chat in which something was said later is read again, whatever the webhooks told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complete_to: Option<Timestamp>,
+    /// What of the creator's settings is different for this fan.
+    #[serde(default, skip_serializing_if = "Overrides::is_none")]
+    pub overrides: Overrides,
 }
 
 impl Conversation {
@@ -94,6 +98,7 @@ impl Conversation {
             history_read: false,
             hold: None,
             complete_to: None,
+            overrides: Overrides::none(),
         }
     }
 

@@ -6,7 +6,7 @@ use crate::client::Reach;
 use crate::id::{AccountId, AgencyId, CreatorId};
 use crate::oauth::GrantId;
 use crate::persona::Persona;
-use crate::settings::Settings;
+use crate::settings::{Overrides, Settings};
 
 /// A creator whose fans are answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,13 +73,13 @@ impl Creator {
         }
     }
 
-    /// Whether fans see the typing signal: never for an account that an agency runs, which must not feign
+    /// Whether the fan of these overrides sees the typing signal: never for an account that an agency runs, which must not feign
     /// the creator's presence.
     ///
     /// Source: Fanvue API reference, section 11 (Agency Conduct and Compliance).
     #[must_use]
-    pub const fn shows_typing(&self) -> bool {
-        self.settings.typing_signal && self.agency.is_none()
+    pub fn shows_typing(&self, overrides: &Overrides) -> bool {
+        self.settings.with(overrides).typing_signal && self.agency.is_none()
     }
 
     /// With these settings.

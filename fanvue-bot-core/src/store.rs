@@ -74,11 +74,12 @@ impl Change {
     /// Checks what a change must fulfil whatever is stored. Every store does this before anything else.
     ///
     /// # Errors
-    /// [`StoreError::InvalidSettings`] if the creator's settings contradict themselves or each other.
+    /// [`StoreError::InvalidSettings`] if the creator's settings, or what is different for a fan,
+    /// contradict themselves or each other.
     pub fn validate(&self) -> Result<(), StoreError> {
         match self {
             Self::Creator(creator) => Ok(creator.settings.validate()?),
-            Self::Conversation(_) => Ok(()),
+            Self::Conversation(change) => Ok(change.conversation.overrides.validate()?),
         }
     }
 }
@@ -328,7 +329,7 @@ pub enum StoreError {
         /// Which field, and why.
         reason: String,
     },
-    /// The creator's settings contradict themselves or each other.
+    /// The settings of the creator or of the fan contradict themselves or each other.
     #[error(transparent)]
     InvalidSettings(#[from] InvalidSettings),
     /// The cursor does not belong to this list.

@@ -32,7 +32,7 @@ impl Engine {
         repair: Option<&str>,
     ) -> Result<Performed, Failure> {
         let id = conversation.id;
-        if creator.shows_typing() {
+        if creator.shows_typing(&conversation.overrides) {
             self.show_typing(creator, id).await;
         }
         let request = PageRequest::first(creator.settings.history_limit);

@@ -53,6 +53,7 @@ use crate::rate::Class;
 use crate::retry::{Backoff, Retry};
 use crate::revision::Versioned;
 use crate::self_test;
+use crate::settings::InvalidSettings;
 use crate::store::StoreError;
 use crate::time::{Clock, Timestamp};
 use crate::webhook::Event;
@@ -103,6 +104,9 @@ pub enum EngineError {
     /// The conversation does not exist.
     #[error("there is no such conversation")]
     UnknownConversation,
+    /// What is to be different for the fan contradicts itself.
+    #[error(transparent)]
+    InvalidSettings(#[from] InvalidSettings),
     /// The operator's text cannot be sent.
     #[error("the text cannot be sent: {reason}")]
     InvalidText {
@@ -119,7 +123,9 @@ impl EngineError {
             Self::Queue(error) => error.retry(),
             Self::Store(error) => error.retry(),
             Self::Entropy(_) => Retry::Backoff,
-            Self::UnknownConversation | Self::InvalidText { .. } => Retry::Never,
+            Self::UnknownConversation | Self::InvalidSettings(_) | Self::InvalidText { .. } => {
+                Retry::Never
+            }
         }
     }
 }
@@ -244,7 +250,9 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::UnknownConversation`]; [`EngineError::InvalidText`] for an edited reply that is
-    /// empty or longer than 5000 characters; the store's and the queue's errors.
+    /// empty or longer than 5000 characters; [`EngineError::InvalidSettings`] for overrides that
+    /// [`Overrides::validate`](crate::settings::Overrides::validate) refuses; the store's and the queue's
+    /// errors.
     pub async fn act(
         &self,
         id: ConversationId,
@@ -261,6 +269,9 @@ impl Engine {
                     reason: format!("it has {characters} characters; a message has 1 to 5000"),
                 });
             }
+        }
+        if let OperatorAction::Override(overrides) = &action {
+            overrides.validate()?;
         }
         let priority = match action {
             OperatorAction::Approve { .. } => Priority::ApprovedDraft,

@@ -89,7 +89,7 @@ impl Step<'_> {
     /// A human has the conversation now: whatever the fan had written before is theirs.
     pub(super) fn human_wrote(&mut self, sent_at: Timestamp) {
         self.next.last_human_at = self.next.last_human_at.max(Some(sent_at));
-        let until = sent_at + self.context.creator.settings.human_pause;
+        let until = sent_at + self.settings.human_pause;
         self.next.paused_until = self.next.paused_until.max(Some(until));
 
         let (theirs, ours): (Vec<_>, Vec<_>) = std::mem::take(&mut self.next.pending)

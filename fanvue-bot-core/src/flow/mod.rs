@@ -26,6 +26,7 @@ mod sending;
 mod tests;
 mod turn;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::conversation::{Conversation, Hold, Phase, Reply, SendIntent, Turn};
@@ -34,7 +35,7 @@ use crate::decision::{Decision, Outcome, Rule, WaitCause};
 use crate::entropy::Seed;
 use crate::id::{MessageId, TurnId};
 use crate::policy::Signals;
-use crate::settings::Mode;
+use crate::settings::{Mode, Pace, Settings};
 use crate::time::Timestamp;
 
 pub use self::operator::OperatorAction;
@@ -336,6 +337,7 @@ pub fn step(conversation: &Conversation, input: Input, context: &Context<'_>) ->
     let mut step = Step {
         next: conversation.clone(),
         context: *context,
+        settings: context.creator.settings.with(&conversation.overrides),
         decisions: Vec::new(),
         effect: None,
         sent: None,
@@ -383,6 +385,8 @@ pub fn step(conversation: &Conversation, input: Input, context: &Context<'_>) ->
 struct Step<'a> {
     next: Conversation,
     context: Context<'a>,
+    /// What holds for this fan: the only settings that a step looks at.
+    settings: Cow<'a, Settings>,
     decisions: Vec<(MessageId, Decision)>,
     effect: Option<Effect>,
     sent: Option<SentReply>,
@@ -431,7 +435,7 @@ impl Step<'_> {
         }
         let rule = if self.context.creator.status != CreatorStatus::Active {
             Rule::CreatorInactive
-        } else if self.context.creator.settings.mode == Mode::Off {
+        } else if self.settings.mode == Mode::Off {
             Rule::ModeOff
         } else {
             return None;
@@ -501,6 +505,15 @@ impl Step<'_> {
         }
         if self.next.turn.is_none() && !self.next.pending.is_empty() {
             self.begin_turn();
+        }
+        if let Some(Turn {
+            phase: Phase::Pacing { until, .. },
+            ..
+        }) = &mut self.next.turn
+            && self.settings.pace == Pace::Immediate
+        {
+            // The pace may have been another one when the reply was written.
+            *until = now.min(*until);
         }
         if let Some(turn) = self.next.turn.as_mut()
             && let Phase::Settling { until, .. } = turn.phase

@@ -3,6 +3,7 @@
 use super::{DraftId, Step};
 use crate::conversation::{Clearance, Hold, Phase, Reply};
 use crate::decision::{Outcome, Rule, WaitCause};
+use crate::settings::Overrides;
 use crate::time::Timestamp;
 
 /// What an operator does.
@@ -31,6 +32,8 @@ pub enum OperatorAction {
     Resume,
     /// Try now what failed and is put off.
     TryNow,
+    /// These settings are different for this fan from now on, and none besides.
+    Override(Box<Overrides>),
     /// The fan wants no automatic answers.
     OptOut,
     /// The fan takes automatic answers again. Lifts what their words had stopped, too.
@@ -78,6 +81,10 @@ impl Step<'_> {
                         self.mark_owed(&self.waiting(until, WaitCause::Retrying));
                     }
                 }
+            }
+            OperatorAction::Override(overrides) => {
+                self.next.overrides = *overrides;
+                self.settings = self.context.creator.settings.with(&self.next.overrides);
             }
             OperatorAction::OptOut => self.next.opted_out = true,
             OperatorAction::OptIn => {

@@ -52,7 +52,7 @@ impl Step<'_> {
     /// They forbid what the bot does by itself. What an operator approved goes out, since a person decided;
     /// and what only they can let out is written for them to read.
     pub(super) fn held_by_quiet_hours(&self, due: Timestamp) -> Option<Timestamp> {
-        let settings = &self.context.creator.settings;
+        let settings = &self.settings;
         let turn = self.next.turn.as_ref()?;
         if settings.mode != Mode::Auto || turn.clearance == Clearance::Approved {
             return None;

@@ -13,7 +13,7 @@ impl Step<'_> {
     pub(super) fn chat_read(&mut self, draft: DraftId, newest: Option<Timestamp>) {
         let now = self.now();
         let timing = self.context.timing;
-        let settings = &self.context.creator.settings;
+        let (dry_run, mode) = (self.settings.dry_run, self.settings.mode);
         if self.gate().is_some() || self.pause().is_some() {
             return;
         }
@@ -31,11 +31,11 @@ impl Step<'_> {
         }
         let reply = reply.clone();
         // The settings may be others than when the reply was written.
-        if settings.dry_run {
+        if dry_run {
             self.next.turn = None;
             return self.conclude_pending(&Outcome::Blocked { rule: Rule::DryRun });
         }
-        if settings.mode == Mode::Draft && turn.clearance != Clearance::Approved {
+        if mode == Mode::Draft && turn.clearance != Clearance::Approved {
             let id = turn.id;
             turn.phase = Phase::AwaitingApproval { reply };
             return self.mark_pending(&Outcome::AwaitingApproval { turn: id });

@@ -3,6 +3,7 @@
 mod held;
 mod human;
 mod modes;
+mod overrides;
 mod policy;
 mod properties;
 mod quiet;
@@ -20,7 +21,7 @@ use crate::conversation::Unattributed;
 use crate::id::{ConversationId, CreatorId, FanId};
 use crate::persona::Persona;
 use crate::policy::Signal;
-use crate::settings::{Pace, QuietHours, Settings};
+use crate::settings::{Overrides, QuietHours};
 
 /// A creator whose replies go out as soon as they are written.
 fn auto() -> Creator {
@@ -236,10 +237,28 @@ fn operator(verb: &str, rest: &[&str]) -> OperatorAction {
         },
         "resume" => OperatorAction::Resume,
         "try_now" => OperatorAction::TryNow,
+        "for_fan" => OperatorAction::Override(Box::new(overrides(rest))),
         "opt_out" => OperatorAction::OptOut,
         "opt_in" => OperatorAction::OptIn,
         _ => panic!("no such verb: {verb}"),
     }
+}
+
+fn overrides(rest: &[&str]) -> Overrides {
+    let mut overrides = Overrides::none();
+    match rest {
+        ["nothing"] => {}
+        ["mode", "off"] => overrides.mode = Some(Mode::Off),
+        ["mode", "draft"] => overrides.mode = Some(Mode::Draft),
+        ["mode", "auto"] => overrides.mode = Some(Mode::Auto),
+        ["pace", "immediate"] => overrides.pace = Some(Pace::Immediate),
+        ["awake"] => overrides.quiet_hours = Some(QuietHours::none()),
+        ["pause", time] => {
+            overrides.human_pause = Some(Duration::from_secs(time.parse().unwrap()));
+        }
+        _ => panic!("no such override: {rest:?}"),
+    }
+    overrides
 }
 
 /// `2.1` is the first draft of the second turn.

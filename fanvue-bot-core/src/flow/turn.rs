@@ -5,19 +5,19 @@ use std::time::Duration;
 use super::{DraftId, Step, pace};
 use crate::conversation::{Clearance, Phase, Reply, Turn};
 use crate::decision::{Outcome, Rule, WaitCause};
-use crate::settings::Mode;
+use crate::settings::{Mode, Settings};
 
 impl Step<'_> {
     /// Begins a turn for what is pending.
     pub(super) fn begin_turn(&mut self) {
-        let settings = &self.context.creator.settings;
+        let (window, longest) = (self.settings.settle_window, self.settings.longest_settle);
         let arrivals = self.next.pending.iter().map(|message| message.arrived_at);
         let (Some(oldest), Some(newest)) = (arrivals.clone().min(), arrivals.max()) else {
             return;
         };
         // What has waited long enough already, for a send or a human, need not settle again.
-        let latest = (oldest + settings.longest_settle).max(self.now());
-        let until = (newest + settings.settle_window).clamp(self.now(), latest);
+        let latest = (oldest + longest).max(self.now());
+        let until = (newest + window).clamp(self.now(), latest);
         self.next.last_turn = self.next.last_turn.next();
         self.next.turn = Some(Turn {
             id: self.next.last_turn,
@@ -34,8 +34,8 @@ impl Step<'_> {
     /// superseded. A reply that may be on its way is left alone.
     pub(super) fn settle_again(&mut self) {
         let now = self.now();
-        let window = self.context.creator.settings.settle_window;
-        let longest = self.context.creator.settings.longest_settle;
+        let window = self.settings.settle_window;
+        let longest = self.settings.longest_settle;
         let oldest = self.next.pending.iter().map(|m| m.arrived_at).min();
         match &mut self.next.turn {
             None => self.begin_turn(),
@@ -58,7 +58,12 @@ impl Step<'_> {
 
     pub(super) fn composed(&mut self, draft: DraftId, reply: Reply) {
         let now = self.now();
-        let settings = &self.context.creator.settings;
+        let Settings {
+            dry_run,
+            mode,
+            pace,
+            ..
+        } = *self.settings;
         let since_last = self.next.last_reply_at.map(|at| now.since(at));
         let oldest = self.next.pending.iter().map(|m| m.arrived_at).min();
         if !matches!(
@@ -71,21 +76,16 @@ impl Step<'_> {
         let Some(turn) = self.current(draft) else {
             return;
         };
-        if settings.dry_run {
+        if dry_run {
             self.next.turn = None;
             return self.conclude_pending(&Outcome::Blocked { rule: Rule::DryRun });
         }
-        if settings.mode == Mode::Draft {
+        if mode == Mode::Draft {
             let id = turn.id;
             turn.phase = Phase::AwaitingApproval { reply };
             return self.mark_pending(&Outcome::AwaitingApproval { turn: id });
         }
-        let mut hold = pace::hold(
-            settings.pace,
-            reply.text(),
-            since_last,
-            turn.seed.derive("pace"),
-        );
+        let mut hold = pace::hold(pace, reply.text(), since_last, turn.seed.derive("pace"));
         if turn.draft > 1 {
             // Or a fan who keeps writing would be put off anew with every line, and never answered.
             hold = hold.saturating_sub(oldest.map_or(Duration::ZERO, |oldest| now.since(oldest)));

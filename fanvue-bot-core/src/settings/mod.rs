@@ -16,10 +16,14 @@
 //!
 //! A [`Store`](crate::store::Store) keeps no creator whose settings contradict each other, so whatever is
 //! read back is valid. A setting acts on the next decision after its commit: nothing caches it.
+//!
+//! [`Overrides`] are what is different for one fan. They are part of the conversation, and
+//! [`Settings::with`] puts the two together.
 
 mod fault;
 pub(crate) mod millis;
 mod mode;
+mod overrides;
 mod pace;
 mod quiet_hours;
 mod time_of_day;
@@ -33,6 +37,7 @@ use serde::{Deserialize, Serialize};
 pub use self::fault::{Fault, InvalidSettings, Nearest};
 use self::fault::{Faults, minutes};
 pub use self::mode::Mode;
+pub use self::overrides::{Overrides, Settle};
 pub use self::pace::Pace;
 pub use self::quiet_hours::{QuietHours, QuietWindow};
 pub use self::time_of_day::{ParseTimeOfDayError, TimeOfDay};

@@ -10,6 +10,7 @@ mod ids;
 mod past;
 mod policy;
 mod scene;
+mod settings;
 mod waiting;
 mod worker;
 

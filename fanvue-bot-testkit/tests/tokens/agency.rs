@@ -7,6 +7,7 @@ use fanvue_bot_core::creator::Creator;
 use fanvue_bot_core::id::{AccountId, AgencyId, CreatorId};
 use fanvue_bot_core::oauth::{AuthorizeError, Authorized, Connection, GrantId, TokenError};
 use fanvue_bot_core::persona::Persona;
+use fanvue_bot_core::settings::Overrides;
 use fanvue_bot_core::time::Clock as _;
 use fanvue_bot_testkit::world_client::moment;
 use uuid::Uuid;
@@ -78,7 +79,7 @@ async fn an_agency_is_connected_once_and_its_creators_are_bound_one_by_one() {
     assert_eq!(stage.woken.take(), [stage.creator; 2]);
     let stored = stage.stored().await;
     assert_eq!(stored.grant(), GrantId::Agency(agency()));
-    assert!(!stored.shows_typing() && stored.settings.typing_signal);
+    assert!(!stored.shows_typing(&Overrides::none()) && stored.settings.typing_signal);
     assert!(
         !stage.scene.accepts(&own),
         "a grant that nobody uses is revoked"

@@ -104,7 +104,7 @@ fn event() -> impl Strategy<Value = Event> {
             .prop_map(|(turn, draft, kind)| Event::Stray { turn, draft, kind }),
         3 => (0..4_u8).prop_map(Event::Fail),
         1 => Just(Event::GiveUp),
-        2 => (0..8_u8).prop_map(Event::Operate),
+        2 => (0..12_u8).prop_map(Event::Operate),
         1 => (0..10_u8).prop_map(Event::Set),
     ]
 }
@@ -297,7 +297,7 @@ impl World {
         assert_eq!(next.stopped, None);
         assert!(!next.opted_out && next.paused_until.is_none_or(|until| until <= self.now));
         assert_eq!(self.creator.status, CreatorStatus::Active);
-        let settings = &self.creator.settings;
+        let settings = self.creator.settings.with(&before.overrides);
         assert!(settings.mode != Mode::Off && !settings.dry_run);
         let cleared = before.turn.as_ref().unwrap().clearance == Clearance::Approved;
         assert!(
@@ -683,6 +683,16 @@ impl World {
             4 => OperatorAction::Resume,
             5 => OperatorAction::OptOut,
             6 => OperatorAction::OptIn,
+            7..=10 => {
+                let mut overrides = Overrides::none();
+                match which {
+                    7 => overrides.mode = Some(Mode::Off),
+                    8 => overrides.mode = Some(Mode::Auto),
+                    9 => overrides.quiet_hours = Some(QuietHours::none()),
+                    _ => {}
+                }
+                OperatorAction::Override(Box::new(overrides))
+            }
             _ => OperatorAction::TryNow,
         }));
     }
