@@ -18,4 +18,5 @@ mod sea_orm;
 mod small;
 mod space;
 mod store;
+mod swaps;
 mod vault;
