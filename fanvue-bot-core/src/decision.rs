@@ -1,9 +1,12 @@
 //! What became of a fan's message: a reason for every answer and every silence.
 
+mod reason;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::reason::Reason;
 use crate::id::TurnId;
 use crate::time::Timestamp;
 

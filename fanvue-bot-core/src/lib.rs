@@ -87,10 +87,12 @@
 //! - Write an adapter: the contract is on the port's trait ([`store::Store`], [`queue::JobQueue`],
 //!   [`llm::LlmProvider`], [`client::FanvueClient`], [`secret::SecretVault`]), the shortest implementation
 //!   in [`memory`], and the tests in `fanvue-bot-testkit`.
-//! - Understand a reply, or a silence: [`flow`], [`conversation::Phase`], [`decision::Outcome`].
+//! - Understand a reply, or a silence: [`flow`], [`conversation::Phase`], [`decision::Outcome`]; list and count them:
+//!   [`admin::AdminQueries`].
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod admin;
 pub mod backend;
 mod batch;
 pub mod catch_up;

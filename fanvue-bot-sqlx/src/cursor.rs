@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use fanvue_bot_core::admin::{DecidedMessage, DecisionsOf};
 use fanvue_bot_core::id::{ConversationId, CreatorId};
 use fanvue_bot_core::page::Cursor;
 use fanvue_bot_core::secret::VaultError;
@@ -21,6 +22,14 @@ pub(crate) struct DueCursor {
     pub(crate) wake_at: i64,
     pub(crate) creator: Uuid,
     pub(crate) fan: Uuid,
+}
+
+/// The last decision of a page of a list of decisions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DecisionCursor {
+    pub(crate) decided_at: i64,
+    pub(crate) fan: Uuid,
+    pub(crate) id: Uuid,
 }
 
 /// The last secret of a page of those under other master keys; no owner is the deployment.
@@ -60,6 +69,38 @@ impl DueCursor {
             wake_at,
             creator,
             fan,
+        })
+    }
+}
+
+impl DecisionCursor {
+    /// Before everything: no decision is at the end of time on the last of all messages.
+    pub(crate) const FIRST: Self = Self {
+        decided_at: i64::MAX,
+        fan: Uuid::max(),
+        id: Uuid::max(),
+    };
+
+    pub(crate) fn at(last: &DecidedMessage) -> Self {
+        Self {
+            decided_at: last.decision.at.as_micros(),
+            fan: last.conversation.fan.as_uuid(),
+            id: last.message.as_uuid(),
+        }
+    }
+
+    pub(crate) fn encode(self, of: DecisionsOf) -> Cursor {
+        let (kind, list) = mark_of_decisions(of);
+        encode(kind, list, self.decided_at, [self.fan, self.id])
+    }
+
+    pub(crate) fn decode(cursor: &Cursor, of: DecisionsOf) -> Result<Self, StoreError> {
+        let (kind, list) = mark_of_decisions(of);
+        let (decided_at, [fan, id]) = decode(cursor, kind, list)?;
+        Ok(Self {
+            decided_at,
+            fan,
+            id,
         })
     }
 }
@@ -122,13 +163,27 @@ fn mark_of_due(of: Option<CreatorId>) -> u64 {
     of.map_or_else(|| mark(&[]), |creator| mark(&[creator.as_uuid()]))
 }
 
+fn mark_of_decisions(of: DecisionsOf) -> (&'static str, u64) {
+    match of {
+        DecisionsOf::Fan(list) => ("f1", mark_of_chat(list)),
+        DecisionsOf::Creator(creator) => ("c1", mark(&[creator.as_uuid()])),
+        DecisionsOf::Reason(creator, reason) => {
+            let creator = creator.as_uuid();
+            let bytes = creator.as_bytes().iter().chain(reason.as_str().as_bytes());
+            ("r1", mark_of_bytes(bytes))
+        }
+    }
+}
+
 /// Tells lists of a kind apart; not a secret and not a proof.
 fn mark(ids: &[Uuid]) -> u64 {
-    ids.iter()
-        .flat_map(Uuid::as_bytes)
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-        })
+    mark_of_bytes(ids.iter().flat_map(Uuid::as_bytes))
+}
+
+fn mark_of_bytes<'b>(bytes: impl Iterator<Item = &'b u8>) -> u64 {
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 #[cfg(test)]

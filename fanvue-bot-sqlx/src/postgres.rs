@@ -29,6 +29,7 @@
 //! Migrations may run through it.
 
 mod claim;
+mod decisions;
 mod fault;
 mod group;
 mod intake;

@@ -72,6 +72,7 @@ macro_rules! decorate_ports {
             use std::time::Duration;
 
             use async_trait::async_trait;
+            use fanvue_bot_core::admin::{AdminQueries, DecidedMessage, DecisionsOf, TimeSpan};
             use fanvue_bot_core::backend::{Atomicity, BackendError, CommitAndEnqueue};
             use fanvue_bot_core::client::{
                 AppCredentials, Auth, AuthorizationGrant, ChatFilter, ChatSummary, ClientError,
@@ -81,6 +82,7 @@ macro_rules! decorate_ports {
             };
             use fanvue_bot_core::conversation::Conversation;
             use fanvue_bot_core::creator::Creator;
+            use fanvue_bot_core::decision::Reason;
             use fanvue_bot_core::fan::FanProfile;
             use fanvue_bot_core::id::{AccountId, ConversationId, CreatorId, FanId, MessageId};
             use fanvue_bot_core::llm::{
@@ -228,6 +230,35 @@ macro_rules! decorate_ports {
                         "Store::set_register",
                         Write,
                         self.inner.set_register(name, value, expected),
+                    )
+                    .await
+                }
+            }
+
+            #[async_trait]
+            impl<T: AdminQueries> AdminQueries for $type<T> {
+                async fn decisions(
+                    &self,
+                    of: DecisionsOf,
+                    page: &PageRequest,
+                ) -> Result<Page<DecidedMessage>, StoreError> {
+                    self.around(
+                        "AdminQueries::decisions",
+                        Read,
+                        self.inner.decisions(of, page),
+                    )
+                    .await
+                }
+
+                async fn decision_counts(
+                    &self,
+                    creator: CreatorId,
+                    span: TimeSpan,
+                ) -> Result<Vec<(Reason, u64)>, StoreError> {
+                    self.around(
+                        "AdminQueries::decision_counts",
+                        Read,
+                        self.inner.decision_counts(creator, span),
                     )
                     .await
                 }

@@ -24,6 +24,7 @@
 //! drive a virtual clock.
 
 mod backend;
+mod decisions;
 mod lane;
 mod lanes;
 mod queue;

@@ -101,6 +101,14 @@ impl Records {
         self.chats.get(&id)?.message(message).cloned()
     }
 
+    /// All messages of a creator, in no order that matters.
+    pub(super) fn messages_of(&self, creator: CreatorId) -> impl Iterator<Item = &Message> {
+        self.chats
+            .iter()
+            .filter(move |(id, _)| id.creator == creator)
+            .flat_map(|(_, chat)| chat.messages.values())
+    }
+
     pub(super) fn messages(
         &self,
         id: ConversationId,

@@ -164,6 +164,28 @@ macro_rules! store_over_records {
                 self.with_records(|records| records.set_register(name, value, expected))
             }
         }
+
+        #[async_trait::async_trait]
+        impl $crate::admin::AdminQueries for $type {
+            async fn decisions(
+                &self,
+                of: $crate::admin::DecisionsOf,
+                page: &$crate::page::PageRequest,
+            ) -> Result<
+                $crate::page::Page<$crate::admin::DecidedMessage>,
+                $crate::store::StoreError,
+            > {
+                self.with_records(|records| records.decisions(of, page))
+            }
+
+            async fn decision_counts(
+                &self,
+                creator: $crate::id::CreatorId,
+                span: $crate::admin::TimeSpan,
+            ) -> Result<Vec<($crate::decision::Reason, u64)>, $crate::store::StoreError> {
+                Ok(self.with_records(|records| records.decision_counts(creator, span)))
+            }
+        }
     };
 }
 pub(super) use store_over_records;

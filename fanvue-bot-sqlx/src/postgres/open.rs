@@ -49,6 +49,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "claims",
         sql: include_str!("migrations/0007_claims.sql"),
     },
+    Migration {
+        version: 8,
+        name: "reasons",
+        sql: include_str!("migrations/0008_reasons.sql"),
+    },
 ];
 
 /// Postgres 14, as `server_version_num` writes it.

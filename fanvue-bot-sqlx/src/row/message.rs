@@ -194,7 +194,7 @@ impl DecisionRow {
         })
     }
 
-    fn into_domain(self) -> Result<Decision, CorruptField> {
+    pub(crate) fn into_domain(self) -> Result<Decision, CorruptField> {
         let outcome: Outcome = serde_json::from_str(&self.detail)
             .map_err(|_| CorruptField::new("messages", "decision", "an outcome"))?;
         if outcome.as_str() != self.outcome {

@@ -237,6 +237,8 @@ macro_rules! common_tables {
                 decided_at DecidedAt: Option<i64>,
                 /// When it was deleted on Fanvue; what it said is erased then.
                 deleted_at DeletedAt: Option<i64>,
+                /// The name of its decision's [`Reason`](fanvue_bot_core::decision::Reason).
+                reason Reason: Option<String>,
             }
             hidden {
                 /// What it says.

@@ -27,6 +27,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "registers",
         sql: include_str!("migrations/0002_registers.sql"),
     },
+    Migration {
+        version: 3,
+        name: "reasons",
+        sql: include_str!("migrations/0003_reasons.sql"),
+    },
 ];
 
 /// `PRAGMA application_id` of a database of this library, set by the first migration.

@@ -306,7 +306,7 @@ fn key(id: ConversationId) -> Result<Values, Fault> {
 }
 
 /// A page of nothing, which leaves its reader where they are.
-fn none_of<T>(page: &PageRequest) -> Page<T> {
+pub(super) fn none_of<T>(page: &PageRequest) -> Page<T> {
     Page {
         items: Vec::new(),
         next: page.after.clone(),

@@ -33,6 +33,11 @@
 //!         one_transaction
 //!     );
 //! }
+//! mod admin {
+//!     fanvue_bot_testkit::admin_queries_conformance!(async {
+//!         fanvue_bot_core::memory::MemoryStore::new()
+//!     });
+//! }
 //! mod rewrap {
 //!     use fanvue_bot_core::memory::SealedMemoryVault;
 //!     use fanvue_bot_core::secret::{Keyring, MasterKey};
@@ -64,6 +69,7 @@
 //!
 //! With [`LeaseClock::Server`] a few cases wait for real leases of some hundred milliseconds.
 
+pub mod admin;
 pub mod backend;
 mod cut;
 pub mod given;
@@ -149,6 +155,7 @@ macro_rules! into_arc {
     };
 }
 into_arc!(
+    fanvue_bot_core::admin::AdminQueries,
     fanvue_bot_core::store::Store,
     fanvue_bot_core::queue::JobQueue,
     fanvue_bot_core::secret::SecretVault

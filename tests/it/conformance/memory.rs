@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use fanvue_bot_core::admin::AdminQueries;
 use fanvue_bot_core::backend::Backend;
 use fanvue_bot_core::memory::{
     MemoryBackend, MemoryQueue, MemoryStore, MemoryVault, SealedMemoryVault,
@@ -12,8 +13,8 @@ use fanvue_bot_core::store::Store;
 use fanvue_bot_testkit::conformance::{Guarded, Reopen};
 use fanvue_bot_testkit::fault::{FaultPlan, Faulty};
 use fanvue_bot_testkit::{
-    commit_and_enqueue_conformance, job_queue_conformance, rewrap_conformance,
-    secret_vault_conformance, store_conformance,
+    admin_queries_conformance, commit_and_enqueue_conformance, job_queue_conformance,
+    rewrap_conformance, secret_vault_conformance, store_conformance,
 };
 
 fn sealed_vault() -> SealedMemoryVault {
@@ -148,4 +149,28 @@ mod backend_decorated {
         },
         one_transaction
     );
+}
+
+mod admin {
+    use super::*;
+
+    admin_queries_conformance!(async { MemoryStore::new() });
+}
+
+mod backend_as_admin {
+    use super::*;
+
+    admin_queries_conformance!(async { MemoryBackend::new() });
+}
+
+mod admin_behind_a_pointer {
+    use super::*;
+
+    admin_queries_conformance!(async { Arc::new(MemoryStore::new()) as Arc<dyn AdminQueries> });
+}
+
+mod admin_decorated {
+    use super::*;
+
+    admin_queries_conformance!(async { Faulty::new(MemoryStore::new(), FaultPlan::none()) });
 }

@@ -15,11 +15,12 @@ use super::{
     Claiming, State, Transaction, claim, commit, end, lanes, lease, purge, register, secret,
     statement,
 };
-use crate::sqlite::{SqliteBackend, SqliteBuilder, store, vault, wake};
+use crate::sqlite::{SqliteBackend, SqliteBuilder, decisions, store, vault, wake};
 
 fn statements() -> Vec<String> {
     [
         claim::STATEMENTS,
+        decisions::STATEMENTS,
         end::STATEMENTS,
         lanes::STATEMENTS,
         lease::STATEMENTS,
@@ -112,7 +113,7 @@ async fn no_statement_reads_a_table_from_end_to_end() {
 async fn no_page_of_a_list_is_sorted() {
     let (_dir, options) = filled(10).await;
     let mut connection = options.writer().connect().await.unwrap();
-    for sql in store::STATEMENTS {
+    for sql in [store::STATEMENTS, decisions::LISTS].concat() {
         for step in plan(&mut connection, sql).await {
             assert!(!step.contains("TEMP B-TREE"), "{step}\nof {sql}");
         }

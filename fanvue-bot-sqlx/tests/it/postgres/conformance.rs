@@ -10,8 +10,8 @@ use fanvue_bot_sqlx::postgres::{LeaseClock, Pooler};
 use fanvue_bot_sqlx::{PostgresBackend, PostgresVault};
 use fanvue_bot_testkit::conformance::{Guarded, LeaseClock as Clock, Reopen};
 use fanvue_bot_testkit::{
-    commit_and_enqueue_conformance, job_queue_conformance, rewrap_conformance,
-    secret_vault_conformance, store_conformance,
+    admin_queries_conformance, commit_and_enqueue_conformance, job_queue_conformance,
+    rewrap_conformance, secret_vault_conformance, store_conformance,
 };
 
 use super::server::{Fresh, fresh};
@@ -142,4 +142,16 @@ mod backend_behind_a_pooler {
         )))),
         one_transaction
     );
+}
+
+mod admin {
+    use super::*;
+
+    admin_queries_conformance!(on!(direct()));
+}
+
+mod admin_behind_a_pooler {
+    use super::*;
+
+    admin_queries_conformance!(on!(pooled()));
 }

@@ -5,9 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use fanvue_bot_core::admin::{AdminQueries as _, DecisionsOf, TimeSpan};
 use fanvue_bot_core::backend::CommitAndEnqueue as _;
 use fanvue_bot_core::creator::Creator;
-use fanvue_bot_core::decision::{Decision, Outcome};
+use fanvue_bot_core::decision::{Decision, Outcome, Reason};
 use fanvue_bot_core::fan::FanProfile;
 use fanvue_bot_core::id::{AccountId, ConversationId};
 use fanvue_bot_core::message::Content;
@@ -284,6 +285,7 @@ async fn fill(admin: &mut PgConnection, from: u64, to: u64) {
         format!("generate_series({from}, {to} - 1) AS n"),
     );
     let late = at(1_000_000_000).as_micros();
+    let decision = serde_json::to_string(&Outcome::OptedOut).unwrap();
     for statement in [
         format!(
             "INSERT INTO fanvue_bot.creators (creator_id, revision, profile) \
@@ -303,8 +305,10 @@ async fn fill(admin: &mut PgConnection, from: u64, to: u64) {
         ),
         format!(
             "INSERT INTO fanvue_bot.messages \
-                (creator_id, fan_id, id, sent_at, stored_at, author, kind, text, has_media, fetched) \
-             SELECT {creator}, {fan}, {id}, {due} + n, {due} + n, 'fan', 'SINGLE_RECIPIENT', 'hello', false, true \
+                (creator_id, fan_id, id, sent_at, stored_at, author, kind, text, has_media, fetched, outcome, \
+                decision, decided_at) \
+             SELECT {creator}, {fan}, {id}, {due} + n, {due} + n, 'fan', 'SINGLE_RECIPIENT', 'hello', false, true, \
+                'opted_out', '{decision}', {due} + n \
              FROM {range}"
         ),
         format!(
@@ -363,6 +367,26 @@ async fn store(backend: &PostgresBackend, id: ConversationId) {
     change.decisions.push((message_id(number), decision));
     change.deletions.push((message_id(number + 1), at(1)));
     backend.commit(&change.into(), revision).await.unwrap();
+
+    for of in [
+        DecisionsOf::Fan(id),
+        DecisionsOf::Creator(id.creator),
+        DecisionsOf::Reason(id.creator, Reason::OptedOut),
+    ] {
+        let mut page = PageRequest::first(1);
+        for _ in 0..2 {
+            let listed = backend.decisions(of, &page).await.unwrap();
+            assert_eq!(listed.items.len(), 1);
+            match listed.next {
+                Some(next) => page = PageRequest::after(1, next),
+                None => break,
+            }
+        }
+    }
+    // A span that nothing was decided in before.
+    let span = TimeSpan::new(at(0), at(1));
+    let counts = backend.decision_counts(id.creator, span).await.unwrap();
+    assert_eq!(counts[0].0, Reason::OptedOut);
 
     assert!(backend.conversation(id).await.unwrap().is_some());
     assert!(backend.fan(id).await.unwrap().is_some());

@@ -90,7 +90,7 @@ async fn entities_on_sqlite_have_every_column_of_every_table() {
     let db = db().await;
     let rows = sqlx::query(
         "SELECT t.name, c.name, c.type, c.\"notnull\" = 0 AND NOT (c.pk > 0 AND c.type = 'INTEGER') \
-         FROM sqlite_schema AS t JOIN pragma_table_info(t.name) AS c WHERE t.type = 'table'",
+         FROM sqlite_schema AS t JOIN pragma_table_xinfo(t.name) AS c WHERE t.type = 'table'",
     )
     .fetch_all(&mut db.raw().await)
     .await
