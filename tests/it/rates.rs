@@ -23,7 +23,8 @@ use fanvue_bot::secret::{Keyring, MasterKey};
 use fanvue_bot::sqlx::{SqliteBackend, SqliteVault};
 use fanvue_bot_testkit::clock::VirtualClock;
 use fanvue_bot_testkit::simulator::Simulator;
-use fanvue_bot_testkit::simulator::world::App;
+use fanvue_bot_testkit::simulator::world::{App, RequestFault, RequestRule, Trigger};
+use futures_util::future::join_all;
 
 use crate::given::token_set;
 
@@ -201,23 +202,23 @@ struct Waiting {
 }
 
 impl Waiting {
-    /// Does what is due at `now`.
+    /// Does what is due at `now`, all at once.
     async fn work(&mut self, site: &Site, creators: &[Creator], now: Duration) {
         let (due, later) = std::mem::take(&mut self.due)
             .into_iter()
             .partition(|(at, _, _)| *at <= now);
         self.due = later;
         let due: Vec<(Duration, Duration, usize)> = due;
-        for (_, since, creator) in due {
+        let asked = join_all(due.iter().map(|(_, _, creator)| {
             let process = creator % PROCESSES;
-            match site
-                .ask(process, &creators[creator], Class::LiveReply)
-                .await
-            {
-                Ok(()) => self.longest = self.longest.max(now - since),
+            site.ask(process, &creators[*creator], Class::LiveReply)
+        }));
+        for ((_, since, creator), outcome) in due.iter().zip(asked.await) {
+            match outcome {
+                Ok(()) => self.longest = self.longest.max(now - *since),
                 Err(wait) => {
                     self.put_off += 1;
-                    self.due.push((now + wait, since, creator));
+                    self.due.push((now + wait, *since, *creator));
                 }
             }
         }
@@ -294,4 +295,26 @@ async fn two_hundred_tokens_that_have_expired_together_are_replaced_within_two_s
     waiting
         .conclude(site, "expired tokens at once", begun)
         .await;
+}
+
+/// Whoever has a turn is served when it comes, and nobody who asks meanwhile is told to wait for longer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_request_that_was_put_off_is_made_as_soon_as_it_may_be() {
+    let site = Site::open(200).await;
+    let creator = site.creator("luna").await;
+    site.pass(Duration::from_secs(3_601));
+    let limited = RequestRule::new(RequestFault::RateLimited(1), Trigger::Next(1));
+    site.simulator
+        .add_request_fault(limited.on("POST", "/oauth2/token"));
+    let ask = || site.ask(0, &creator, Class::LiveReply);
+    let wait = ask().await.unwrap_err();
+    assert!((1_000..2_000).contains(&wait.as_millis()), "{wait:?}");
+    site.pass(wait / 4);
+    let rest = ask().await.unwrap_err();
+    assert_eq!(rest, wait - wait / 4);
+    assert_eq!(site.token_requests(), 1);
+    site.pass(rest);
+    ask().await.unwrap();
+    assert_eq!((site.token_requests(), site.answered_with_429()), (2, 1));
+    site.simulator.stop().await;
 }

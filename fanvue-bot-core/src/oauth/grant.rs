@@ -9,6 +9,7 @@ use super::grant_id::GrantId;
 use super::status::RefreshFailure;
 use super::stored::StoredTokens;
 use super::{Outcome, TokenError};
+use crate::client::ClientError;
 use crate::flight::Flight;
 use crate::queue::FailureNote;
 use crate::retry::Retry;
@@ -64,6 +65,23 @@ pub(super) struct Trouble {
     pub(super) at: Timestamp,
     pub(super) count: u32,
     again_at: Timestamp,
+}
+
+impl Trouble {
+    /// What is told to who asks at `now`, before it is tried again: a wait that has passed in part is not begun
+    /// anew.
+    fn error_at(&self, now: Timestamp) -> TokenError {
+        match &self.error {
+            TokenError::Client { source } => match **source {
+                ClientError::RateLimited { .. } => {
+                    let retry_after = self.again_at.since(now);
+                    ClientError::RateLimited { retry_after }.into()
+                }
+                _ => self.error.clone(),
+            },
+            error => error.clone(),
+        }
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -129,7 +147,7 @@ impl Memory {
             .as_ref()
             // A clock that was set back must not hold anything up.
             .filter(|trouble| trouble.at <= now && now < trouble.again_at)
-            .map(|trouble| trouble.error.clone())
+            .map(|trouble| trouble.error_at(now))
     }
 
     pub(super) fn replaced_at(&self) -> Option<Timestamp> {
@@ -173,7 +191,8 @@ impl Memory {
             tracing::debug!(grant.id = %id, %cause, failures = count, "the access token could not be refreshed");
         }
         let hold = match error.retry() {
-            Retry::After(wait) => wait.max(HOLD),
+            // A turn of its own: who comes later than then makes a fan wait for nothing.
+            Retry::After(wait) => wait,
             Retry::Never | Retry::Backoff | Retry::Reconcile => HOLD * count.min(LONGEST_HOLD),
         };
         lock(&self.0).trouble = Some(Trouble {

@@ -21,7 +21,8 @@ use crate::time::{Clock, SystemClock, Timestamp};
 const MAX_ACCOUNTS: usize = 10_000;
 /// A register that others write to all the time is tried this often.
 const TRIES: usize = 8;
-/// A request that the ledger was asked for this often is refused.
+/// For one request the ledger is asked at most this often: once for what is in hand to be renewed, once for all who
+/// came meanwhile, and once more if others were quicker.
 const ASKS: usize = 3;
 /// How long to wait where nothing better is known.
 const SHORT: Duration = Duration::from_millis(250);
@@ -115,13 +116,15 @@ impl Budget {
     /// How long to wait, if the request may not go out now; nothing is taken then.
     pub async fn take(&self, principal: &Principal, class: Class) -> Result<(), Duration> {
         let account = self.account(principal);
-        for _ in 0..ASKS {
+        for asked in 0..=ASKS {
             let answer = lock(&account.share).try_take(class, self.clock.now());
             match (answer, &self.sharing) {
                 (Answer::Taken, _) => return Ok(()),
                 (Answer::Wait(wait), _) => return Err(wait),
-                (Answer::Ask, Some(sharing)) => self.renew(&account, principal, sharing).await,
-                (Answer::Ask, None) => break,
+                (Answer::Ask, Some(sharing)) if asked < ASKS => {
+                    self.renew(&account, principal, sharing).await;
+                }
+                (Answer::Ask, _) => break,
             }
         }
         Err(SHORT)

@@ -36,6 +36,8 @@ pub(super) struct Share {
     spent: u32,
     /// Since the ledger was asked.
     used: u32,
+    /// How many were told to ask the ledger, since it was asked.
+    asking: u32,
     asked_for: Option<Class>,
     /// How many processes there are, this one included.
     processes: u32,
@@ -107,6 +109,7 @@ impl Share {
             hold: None,
             spent: 0,
             used: 0,
+            asking: 0,
             asked_for: None,
             processes: 1,
             held_until: now,
@@ -120,6 +123,14 @@ impl Share {
 
     /// Takes one token for a request of this class.
     pub(super) fn try_take(&mut self, class: Class, now: Timestamp) -> Answer {
+        let answer = self.answer(class, now);
+        if answer == Answer::Ask {
+            self.asking = self.asking.saturating_add(1);
+        }
+        answer
+    }
+
+    fn answer(&mut self, class: Class, now: Timestamp) -> Answer {
         self.set_back(now);
         if self.held_until > now {
             return self.refuse(class, self.held_until.since(now), now);
@@ -236,6 +247,7 @@ impl Share {
             .iter()
             .filter(|class| self.floor_is_kept(**class, now));
         let floor = u32::try_from(floors.count()).unwrap_or(0);
+        let asking = std::mem::take(&mut self.asking);
         Request {
             holder,
             back,
@@ -245,6 +257,7 @@ impl Share {
             want: self
                 .used
                 .saturating_mul(2)
+                .max(asking)
                 .max(SMALLEST)
                 .saturating_add(floor),
             class: self.asked_for.unwrap_or_default(),

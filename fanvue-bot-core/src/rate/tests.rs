@@ -325,3 +325,20 @@ fn a_clock_that_was_a_year_ahead_holds_nobody_up() {
         Answer::Wait(year),
     );
 }
+
+#[test]
+fn whoever_waits_for_a_loan_is_served_by_the_next_one() {
+    let mut world = World::new(300, 1);
+    let mut waiting = 200;
+    for loans in 0.. {
+        let taken = (0..waiting)
+            .filter(|_| world.processes[0].try_take(Class::LiveReply, world.now) == Answer::Taken)
+            .count();
+        waiting -= taken;
+        if waiting == 0 {
+            assert_eq!(loans, 1, "all of them came before the ledger was asked");
+            break;
+        }
+        world.renew(0);
+    }
+}
