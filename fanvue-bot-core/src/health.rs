@@ -36,6 +36,7 @@ use crate::id::CreatorId;
 use crate::page::PageRequest;
 use crate::pulse::{Failing, Part, Trouble, Vital, Vitals, Whose};
 use crate::queue::FailureNote;
+use crate::rate::{Principal, Remaining};
 use crate::self_test;
 use crate::settings::Mode;
 use crate::store::{Store, StoreError};
@@ -80,7 +81,7 @@ impl Checkup {
         self
     }
 
-    /// How a creator is doing; `None` if there is none of this id. Some eight reads, and one for each of up to
+    /// How a creator is doing; `None` if there is none of this id. Some nine reads, and one for each of up to
     /// 50 conversations that wait for something.
     ///
     /// # Errors
@@ -114,7 +115,7 @@ impl Checkup {
                 .finding(failing(&webhook, webhook_cause))
                 .last_failure(webhook.last_failure),
         ];
-        let mut health = DeploymentHealth::new(began, lines);
+        let mut health = DeploymentHealth::new(began, vitals.noted_at(), lines);
         if let Err(error) = self.creators(&vitals, &mut health).await {
             let down = store_down(began, &error);
             health.lines.splice(..1, down.lines);
@@ -169,7 +170,9 @@ impl Checkup {
         let overdue = self.due(Some(id), now.minus(OVERDUE), 1).await?;
         let overdue = overdue.first().copied();
         let oldest = self.oldest_waiting(&creator).await?;
+        let remaining = self.remaining(&creator, now).await?;
 
+        let fanvue_finding = failing(&fanvue, fanvue_cause);
         let mut lines =
             vec![Line::new(Topic::Participation, None).finding(participation(&creator))];
         lines.extend(token::lines(self.engine.grant(&creator).await, now));
@@ -190,8 +193,11 @@ impl Checkup {
                     }),
             ),
             Line::new(Topic::Fanvue, fanvue.worked_at)
-                .finding(failing(&fanvue, fanvue_cause))
+                .finding(fanvue_finding.filter(|finding| !is_limited(finding)))
                 .last_failure(fanvue.last_failure),
+            Line::new(Topic::RateBudget, remaining.map(|remaining| remaining.at))
+                .finding(fanvue_finding.filter(is_limited))
+                .remaining(remaining),
             Line::new(Topic::Model, model.worked_at)
                 .finding(failing(&model, model_cause))
                 .last_failure(model.last_failure),
@@ -199,7 +205,7 @@ impl Checkup {
                 .finding(given_up(&turns, now))
                 .last_failure(turns.last_failure),
         ]);
-        Ok(Some(CreatorHealth::new(id, now, lines)))
+        Ok(Some(CreatorHealth::new(id, now, vitals.noted_at(), lines)))
     }
 
     /// Since when the fan waits who waits longest for the bot, of the conversations that are due first. One who
@@ -219,6 +225,20 @@ impl Checkup {
             oldest = [oldest, since].into_iter().flatten().min();
         }
         Ok(oldest)
+    }
+
+    /// What is left of the bucket that calls for the creator draw from; `None` without an account, too.
+    async fn remaining(
+        &self,
+        creator: &Creator,
+        now: Timestamp,
+    ) -> Result<Option<Remaining>, StoreError> {
+        let Some(reach) = creator.reach() else {
+            return Ok(None);
+        };
+        let grant = creator.grant();
+        let principal = Principal::Calls { grant, reach };
+        Remaining::read(&**self.store(), &principal, now).await
     }
 
     async fn due(
@@ -248,7 +268,7 @@ fn store_down(at: Timestamp, error: &StoreError) -> DeploymentHealth {
         since: None,
     };
     let line = Line::new(Topic::Store, None).finding(Some(finding));
-    DeploymentHealth::new(at, vec![line])
+    DeploymentHealth::new(at, None, vec![line])
 }
 
 fn waiting_since(conversation: &Conversation, now: Timestamp) -> Option<Timestamp> {
@@ -289,6 +309,10 @@ const fn webhook_cause(trouble: Trouble) -> Cause {
         Trouble::Unreadable => Cause::WebhookUnreadable,
         _ => Cause::SignaturesFailing,
     }
+}
+
+fn is_limited(finding: &Finding) -> bool {
+    finding.cause == Cause::FanvueRateLimited
 }
 
 const fn fanvue_cause(trouble: Trouble) -> Cause {

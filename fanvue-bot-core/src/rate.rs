@@ -40,6 +40,7 @@ mod budget;
 mod class;
 mod ledger;
 mod principal;
+mod remaining;
 mod share;
 #[cfg(test)]
 mod tests;
@@ -48,6 +49,7 @@ pub use self::bucket::{TokenBucket, WINDOW};
 pub use self::budget::Budget;
 pub use self::class::Class;
 pub use self::principal::Principal;
+pub use self::remaining::Remaining;
 use crate::time::Timestamp;
 
 /// What an answer of the server says about its bucket.

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use fanvue_bot_core::health::{Checkup, CreatorHealth, DeploymentHealth, Line};
 use fanvue_bot_core::id::CreatorId;
 use fanvue_bot_core::pulse::Failing;
+use fanvue_bot_core::rate::Remaining;
 use fanvue_bot_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +47,25 @@ struct LineView {
     action: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_failure: Option<FailingView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remaining: Option<RemainingView>,
+}
+
+#[derive(Serialize)]
+struct RemainingView {
+    requests: u32,
+    limit: u32,
+    held_until: Option<Timestamp>,
+}
+
+impl From<Remaining> for RemainingView {
+    fn from(remaining: Remaining) -> Self {
+        Self {
+            requests: remaining.requests,
+            limit: remaining.limit,
+            held_until: remaining.held_until,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -77,6 +97,7 @@ impl From<&Line> for LineView {
             meaning: cause.map(|cause| cause.meaning()),
             action: cause.map(|cause| cause.action()),
             last_failure: line.last_failure.map(FailingView::from),
+            remaining: line.remaining.map(RemainingView::from),
         }
     }
 }
@@ -86,6 +107,7 @@ struct CreatorView {
     creator: CreatorId,
     verdict: &'static str,
     at: Timestamp,
+    noted_at: Option<Timestamp>,
     lines: Vec<LineView>,
 }
 
@@ -95,6 +117,7 @@ impl From<&CreatorHealth> for CreatorView {
             creator: health.creator,
             verdict: health.verdict().as_str(),
             at: health.at,
+            noted_at: health.noted_at,
             lines: health.lines.iter().map(LineView::from).collect(),
         }
     }
@@ -104,6 +127,7 @@ impl From<&CreatorHealth> for CreatorView {
 struct DeploymentView {
     verdict: &'static str,
     at: Timestamp,
+    noted_at: Option<Timestamp>,
     lines: Vec<LineView>,
     well: usize,
     unwell: Vec<CreatorView>,
@@ -114,6 +138,7 @@ impl From<&DeploymentHealth> for DeploymentView {
         Self {
             verdict: health.verdict().as_str(),
             at: health.at,
+            noted_at: health.noted_at,
             lines: health.lines.iter().map(LineView::from).collect(),
             well: health.well,
             unwell: health.unwell.iter().map(CreatorView::from).collect(),

@@ -114,7 +114,9 @@ impl InternalBuilder {
 /// the numbers of a [`TickReport`](fanvue_bot_core::tick::TickReport), and `more`.
 ///
 /// Health is a [`Checkup`](fanvue_bot_core::health::Checkup): each line has a `topic`, a `verdict` (`ok`, `warning`
-/// or `broken`) and a time `at`, and where something is wrong its `cause`, `since` when, and the `action` to take.
+/// or `broken`) and a time `at`, and where something is wrong its `cause`, `since` when, and the `action` to take. The
+/// line `rate_budget` has what is left of Fanvue's limit in `remaining`. A report says when it was looked, `at`, and how
+/// old it is: `noted_at` is when a process last noted anything.
 ///
 /// A self-test answers with a `verdict` and its `steps`, up to the first that is `broken`: each with its time in
 /// `millis`, and where it is broken its `cause`, its `meaning` and the `action` to take.

@@ -5,6 +5,7 @@ use std::fmt;
 use super::Cause;
 use crate::id::CreatorId;
 use crate::pulse::Failing;
+use crate::rate::Remaining;
 use crate::time::Timestamp;
 
 /// How somebody or something is doing.
@@ -59,6 +60,8 @@ pub enum Topic {
     OldestWaiting,
     /// The last call to Fanvue.
     Fanvue,
+    /// What is left of Fanvue's limit on requests, and when a process last asked for a part of it.
+    RateBudget,
     /// The last answer of the model.
     Model,
     /// The last answer that was given up.
@@ -83,6 +86,7 @@ impl Topic {
             Self::Lag => "lag",
             Self::OldestWaiting => "oldest_waiting",
             Self::Fanvue => "fanvue",
+            Self::RateBudget => "rate_budget",
             Self::Model => "model",
             Self::Turns => "turns",
             Self::Store => "store",
@@ -113,6 +117,8 @@ pub struct Line {
     pub finding: Option<Finding>,
     /// What failed last, also if all is well since.
     pub last_failure: Option<Failing>,
+    /// How many requests are left; of [`Topic::RateBudget`] alone.
+    pub remaining: Option<Remaining>,
 }
 
 impl Line {
@@ -122,6 +128,7 @@ impl Line {
             at,
             finding: None,
             last_failure: None,
+            remaining: None,
         }
     }
 
@@ -132,6 +139,11 @@ impl Line {
 
     pub(super) const fn last_failure(mut self, failure: Option<Failing>) -> Self {
         self.last_failure = failure;
+        self
+    }
+
+    pub(super) const fn remaining(mut self, remaining: Option<Remaining>) -> Self {
+        self.remaining = remaining;
         self
     }
 
@@ -149,6 +161,15 @@ impl fmt::Display for Line {
         match self.at {
             Some(at) => write!(f, " {at}")?,
             None => f.write_str(" -")?,
+        }
+        if let Some(remaining) = self.remaining {
+            let Remaining {
+                requests, limit, ..
+            } = remaining;
+            write!(f, " {requests} of {limit} left")?;
+            if let Some(until) = remaining.held_until {
+                write!(f, ", none before {until}")?;
+            }
         }
         if let Some(Finding { cause, since }) = self.finding {
             write!(f, " {cause}")?;
@@ -174,13 +195,26 @@ pub struct CreatorHealth {
     pub creator: CreatorId,
     /// When it was looked.
     pub at: Timestamp,
+    /// When a process last noted anything about the creator: how old this is. What goes on in another process is
+    /// known within 30 s. `None` if nothing ever was.
+    pub noted_at: Option<Timestamp>,
     /// What was found.
     pub lines: Vec<Line>,
 }
 
 impl CreatorHealth {
-    pub(super) const fn new(creator: CreatorId, at: Timestamp, lines: Vec<Line>) -> Self {
-        Self { creator, at, lines }
+    pub(super) const fn new(
+        creator: CreatorId,
+        at: Timestamp,
+        noted_at: Option<Timestamp>,
+        lines: Vec<Line>,
+    ) -> Self {
+        Self {
+            creator,
+            at,
+            noted_at,
+            lines,
+        }
     }
 
     /// That of the worst line.
@@ -199,6 +233,7 @@ impl CreatorHealth {
 impl fmt::Display for CreatorHealth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "creator {}: {}", self.creator, self.verdict())?;
+        age(f, self.at, self.noted_at)?;
         self.lines.iter().try_for_each(|line| writeln!(f, "{line}"))
     }
 }
@@ -209,6 +244,9 @@ impl fmt::Display for CreatorHealth {
 pub struct DeploymentHealth {
     /// When it was looked.
     pub at: Timestamp,
+    /// When a process last noted anything about the deployment: how old this is. `None` if nothing ever was, or
+    /// the store does not answer.
+    pub noted_at: Option<Timestamp>,
     /// What the deployment has once.
     pub lines: Vec<Line>,
     /// How many creators are well.
@@ -218,9 +256,10 @@ pub struct DeploymentHealth {
 }
 
 impl DeploymentHealth {
-    pub(super) const fn new(at: Timestamp, lines: Vec<Line>) -> Self {
+    pub(super) const fn new(at: Timestamp, noted_at: Option<Timestamp>, lines: Vec<Line>) -> Self {
         Self {
             at,
+            noted_at,
             lines,
             well: 0,
             unwell: Vec::new(),
@@ -243,6 +282,7 @@ impl DeploymentHealth {
 impl fmt::Display for DeploymentHealth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "deployment: {}", self.verdict())?;
+        age(f, self.at, self.noted_at)?;
         self.lines
             .iter()
             .try_for_each(|line| writeln!(f, "{line}"))?;
@@ -250,6 +290,17 @@ impl fmt::Display for DeploymentHealth {
         self.unwell
             .iter()
             .try_for_each(|creator| write!(f, "\n{creator}"))
+    }
+}
+
+/// A line that says how old the lines below it are.
+fn age(f: &mut fmt::Formatter<'_>, at: Timestamp, noted_at: Option<Timestamp>) -> fmt::Result {
+    match noted_at {
+        Some(noted_at) => {
+            let seconds = at.since(noted_at).as_secs();
+            writeln!(f, "looked at {at}, last noted {seconds} s before")
+        }
+        None => writeln!(f, "looked at {at}, nothing noted yet"),
     }
 }
 

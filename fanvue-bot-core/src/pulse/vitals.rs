@@ -193,6 +193,17 @@ impl Vitals {
         self.0.get(&part).copied().unwrap_or_default()
     }
 
+    /// When something was last noted, of whichever part; `None` if nothing ever was. What is told of them is as old
+    /// as that.
+    #[must_use]
+    pub fn noted_at(&self) -> Option<Timestamp> {
+        let times = self.0.values().flat_map(|vital| {
+            let failed_at = vital.last_failure.map(|failure| failure.at);
+            [vital.worked_at, failed_at]
+        });
+        times.flatten().max()
+    }
+
     pub(super) fn works(&mut self, part: Part, now: Timestamp) {
         self.learn(
             part,

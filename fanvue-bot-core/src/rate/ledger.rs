@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::Told;
 use super::bucket::{WINDOW, regained, tokens, whole};
 use super::class::Class;
+use super::remaining::Remaining;
 use crate::fields::{Fields, FieldsWriter};
 use crate::time::Timestamp;
 
@@ -137,6 +138,24 @@ impl Ledger {
             left: whole(self.level),
             processes,
             held_until: self.held_until,
+        }
+    }
+
+    /// What is left at `now`, loans that may still be used included.
+    pub(super) fn remaining(&self, now: Timestamp) -> Remaining {
+        let at = self.at;
+        let mut seen = self.clone();
+        seen.advance(now);
+        let held_until = Some(seen.held_until).filter(|until| *until > now);
+        let (lent, _) = seen.live(now);
+        Remaining {
+            requests: match held_until {
+                Some(_) => 0,
+                None => whole(seen.level) + lent,
+            },
+            limit: seen.capacity,
+            held_until,
+            at,
         }
     }
 

@@ -342,3 +342,41 @@ fn whoever_waits_for_a_loan_is_served_by_the_next_one() {
         world.renew(0);
     }
 }
+
+#[test]
+fn what_is_left_is_what_is_lent_to_nobody_and_what_processes_have_in_hand() {
+    let mut ledger = Ledger::new(100, START);
+    let ask = |back, hold| Request {
+        holder: 1,
+        back,
+        spent: 0,
+        told: None,
+        hold,
+        want: 10,
+        class: Class::LiveReply,
+        floor: 0,
+    };
+    let lent = ledger.renew(&ask(None, None), START);
+    assert_eq!(lent.tokens, 10);
+    assert_eq!(ledger.remaining(START).requests, 100, "nothing is used yet");
+    ledger.renew(&ask(Some((lent.serial, 4)), None), START);
+    let left = ledger.remaining(START);
+    assert_eq!(
+        (left.requests, left.limit),
+        (94, 100),
+        "six of ten were used"
+    );
+    assert_eq!((left.at, left.held_until), (START, None));
+    // Five come back in three seconds, and the loan of ten may still be used until then.
+    let soon = START + Duration::from_secs(2);
+    assert_eq!(ledger.remaining(soon).requests, 97);
+    let later = START + Duration::from_secs(60);
+    assert_eq!(ledger.remaining(later).requests, 100);
+    assert_eq!(ledger.remaining(later).at, START);
+
+    let until = START + Duration::from_secs(30);
+    ledger.renew(&ask(None, Some(until)), START);
+    let held = ledger.remaining(START);
+    assert_eq!((held.requests, held.held_until), (0, Some(until)));
+    assert_eq!(ledger.remaining(until).held_until, None);
+}
