@@ -4,6 +4,7 @@ use fanvue_bot::sqlx::PostgresBackend;
 
 mod agency;
 mod canary;
+mod causes;
 mod chaos;
 mod conformance;
 mod connect;

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failing test may panic")]
 
-mod causes;
+mod checkup;
 mod client;
 mod door;
 mod garbage;

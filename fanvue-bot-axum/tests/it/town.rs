@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use fanvue_bot_axum::{Limits, serve};
 use fanvue_bot_core::backend::Backend;
-use fanvue_bot_core::client::{AppCredentials, ClientSecret, FanvueClient};
+use fanvue_bot_core::client::{AppCredentials, ClientSecret};
 use fanvue_bot_core::creator::Creator;
 use fanvue_bot_core::engine::Engine;
 use fanvue_bot_core::id::{AccountId, CreatorId};
@@ -95,18 +95,14 @@ impl Town {
     }
 
     pub(crate) fn tokens(&self) -> TokenSource {
-        self.tokens_by(CLIENT_SECRET, self.client())
-    }
-
-    /// The tokens of a process that knows the app by this secret and reaches Fanvue by this client.
-    pub(crate) fn tokens_by(&self, secret: &str, client: impl FanvueClient) -> TokenSource {
         let app = AppCredentials {
             client_id: CLIENT_ID.into(),
-            client_secret: ClientSecret::new(secret),
+            client_secret: ClientSecret::new(CLIENT_SECRET),
         };
         let store = Arc::<MemoryBackend>::clone(&self.memory);
         let vault = Arc::<MemoryVault>::clone(&self.vault);
-        TokenSource::new(vault, store, Arc::new(client), app).clock(Arc::new(self.clock.clone()))
+        let client = Arc::new(self.client());
+        TokenSource::new(vault, store, client, app).clock(Arc::new(self.clock.clone()))
     }
 
     /// The engine of one more process.
@@ -117,15 +113,6 @@ impl Town {
     pub(crate) fn engine_on(&self, backend: Backend, llm: impl LlmProvider) -> Engine {
         let (client, tokens) = (Arc::new(self.client()), self.tokens());
         Engine::builder(backend, Arc::new(llm), client, tokens)
-            .clock(Arc::new(self.clock.clone()))
-            .build()
-    }
-
-    /// The engine of a process that reaches Fanvue by this client, with a model that answers.
-    pub(crate) fn engine_by(&self, tokens: TokenSource, client: impl FanvueClient) -> Engine {
-        let backend = Backend::shared(Arc::clone(&self.memory));
-        let llm = Arc::new(ScriptedLlm::new([]));
-        Engine::builder(backend, llm, Arc::new(client), tokens)
             .clock(Arc::new(self.clock.clone()))
             .build()
     }
@@ -150,15 +137,6 @@ impl Town {
             .run_batch(batch)
             .await
             .unwrap();
-    }
-
-    /// Changes the creator.
-    pub(crate) async fn change(&self, change: impl FnOnce(&mut Creator)) {
-        let mut creator = self.memory.creator(self.creator).await.unwrap().unwrap();
-        change(&mut creator.value);
-        let expected = Some(creator.revision);
-        let changed = creator.value.into();
-        self.memory.commit(&changed, expected).await.unwrap();
     }
 
     /// Fanvue ends the creator's grant.
@@ -206,16 +184,6 @@ impl Town {
             ));
         }
         assert_eq!(stored, fans);
-    }
-
-    /// The body of one more webhook, of a fan who writes.
-    pub(crate) fn body(&self) -> String {
-        let now = moment(self.clock.now());
-        let mut world = self.world.lock().unwrap();
-        let fan = world.add_fan("fan", "Fan", now);
-        world.fan_writes(self.account, fan, "hi", now).unwrap();
-        let deliveries = world.take_due(now);
-        String::from_utf8(deliveries.into_iter().next().unwrap().body).unwrap()
     }
 
     /// How many messages the creator has sent.

@@ -31,7 +31,7 @@ pub(super) fn answer(
         let spec = openapi::specification(&settings.base_url, part);
         return Answer::json(200, &spec).rated(full(platform, now));
     }
-    if let Err(refusal) = check_version(settings, request) {
+    if let Err(refusal) = check_version(platform, settings, request) {
         return refusal.rated(full(platform, now));
     }
     let deprecated = settings
@@ -150,12 +150,15 @@ fn full(platform: &mut Platform, now: Moment) -> RateDecision {
     rate
 }
 
-fn check_version(settings: &Settings, request: &Incoming) -> Result<(), Answer> {
+fn check_version(
+    platform: &Platform,
+    settings: &Settings,
+    request: &Incoming,
+) -> Result<(), Answer> {
     match request.header("x-fanvue-api-version") {
-        Some(VERSION) => Ok(()),
         None if settings.lenient_version => Ok(()),
         Some(version)
-            if settings
+            if platform
                 .sunset_versions
                 .iter()
                 .any(|sunset| sunset == version) =>
@@ -169,6 +172,7 @@ fn check_version(settings: &Settings, request: &Incoming) -> Result<(), Answer> 
                 }),
             ))
         }
+        Some(VERSION) => Ok(()),
         other => {
             let version = other.unwrap_or("");
             Err(Answer::json(

@@ -151,6 +151,13 @@ impl Handle {
         });
     }
 
+    /// From now on calls with one of these API versions are answered with 410, and with others as before.
+    pub fn set_sunset_versions<S: Into<String>>(&self, versions: impl IntoIterator<Item = S>) {
+        let versions = versions.into_iter().map(Into::into).collect();
+        self.shared
+            .change(|platform, _| platform.sunset_versions = versions);
+    }
+
     /// The fan writes to the creator.
     ///
     /// # Errors

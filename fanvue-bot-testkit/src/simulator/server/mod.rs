@@ -183,7 +183,6 @@ impl Builder {
             issuer: self.issuer.unwrap_or_else(|| base_url.clone()),
             base_url,
             lenient_version: self.lenient_version,
-            sunset_versions: self.sunset_versions,
             deprecated_version: self.deprecated.is_some(),
             sunset: self.deprecated.unwrap_or_default(),
             unknown_fields: self.unknown_fields,
@@ -193,6 +192,7 @@ impl Builder {
             world: self.world,
             consent: self.consent,
             signed_in: None,
+            sunset_versions: self.sunset_versions,
             requests: Vec::new(),
         };
         let shared = Arc::new(Shared::new(settings, platform));

@@ -47,7 +47,6 @@ pub(super) struct Settings {
     pub(super) base_url: String,
     pub(super) issuer: String,
     pub(super) lenient_version: bool,
-    pub(super) sunset_versions: Vec<String>,
     pub(super) deprecated_version: bool,
     pub(super) sunset: String,
     pub(super) unknown_fields: bool,
@@ -60,6 +59,7 @@ pub(super) struct Platform {
     pub(super) world: World,
     pub(super) consent: ConsentMode,
     pub(super) signed_in: Option<Uuid>,
+    pub(super) sunset_versions: Vec<String>,
     pub(super) requests: Vec<RequestRecord>,
 }
 
