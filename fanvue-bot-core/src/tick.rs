@@ -5,7 +5,7 @@
 
 use crate::engine::{CaughtUp, Engine, EngineError};
 use crate::id::CreatorId;
-use crate::oauth::{Authorizer, Connection};
+use crate::oauth::{Authorizer, Connection, GrantId};
 use crate::pulse::Pulse;
 use crate::queue::FailureNote;
 use crate::revision::Versioned;
@@ -28,7 +28,7 @@ const ROUND: &str = "tick";
 /// Does what has to be done from time to time:
 ///
 /// - wakes conversations whose wake-up got lost ([`Engine::wake_overdue`]),
-/// - erases authorizations that nobody came back to, for each creator in turn,
+/// - erases authorizations that nobody came back to, for each creator in turn, and those of agencies,
 /// - uses refresh tokens that were not used for a day, so that they do not lapse,
 /// - reads the chats again for what webhooks missed, of each creator whose time it is ([`Engine::catch_up`]),
 /// - writes how things go to the store ([`Pulse::flush`]).
@@ -96,6 +96,7 @@ impl Tick {
             }
         }
         report.more = overdue.is_some();
+        self.agencies(until, &mut report).await;
         self.creators(until, &mut report).await?;
         self.polls(until, &mut report).await?;
         let (pulse, now): (&Pulse, _) = (self.engine.pulse(), self.engine.now());
@@ -169,16 +170,31 @@ impl Tick {
     async fn creator(&self, id: CreatorId, report: &mut TickReport) -> Result<(), StoreError> {
         report.creators += 1;
         if let Some(authorizer) = &self.authorizer {
-            match authorizer.erase_expired(id).await {
-                Ok(true) => report.authorizations_erased += 1,
-                Ok(false) => {}
-                Err(error) => {
-                    report.failed += 1;
-                    tracing::warn!(creator.id = %id, error = %FailureNote::from_error(&error), "an expired authorization could not be erased");
-                }
-            }
+            erase_expired(authorizer, id.into(), report).await;
         }
         self.keep_alive(id, report).await
+    }
+
+    /// Erases the authorizations that agencies have begun and not come back to.
+    async fn agencies(&self, until: Timestamp, report: &mut TickReport) {
+        let Some(authorizer) = &self.authorizer else {
+            return;
+        };
+        match authorizer.expired_agencies().await {
+            Ok(agencies) => {
+                for agency in agencies {
+                    if self.engine.now() >= until {
+                        report.more = true;
+                        return;
+                    }
+                    erase_expired(authorizer, agency.into(), report).await;
+                }
+            }
+            Err(error) => {
+                report.failed += 1;
+                tracing::warn!(error = %FailureNote::from_error(&error), "the agencies whose authorization expired could not be read");
+            }
+        }
     }
 
     async fn keep_alive(&self, id: CreatorId, report: &mut TickReport) -> Result<(), StoreError> {
@@ -209,6 +225,17 @@ impl Tick {
 
     fn store(&self) -> &Arc<dyn Store> {
         self.engine.backend().store()
+    }
+}
+
+async fn erase_expired(authorizer: &Authorizer, id: GrantId, report: &mut TickReport) {
+    match authorizer.erase_expired(id).await {
+        Ok(true) => report.authorizations_erased += 1,
+        Ok(false) => {}
+        Err(error) => {
+            report.failed += 1;
+            tracing::warn!(grant.id = %id, error = %FailureNote::from_error(&error), "an expired authorization could not be erased");
+        }
     }
 }
 

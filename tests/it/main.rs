@@ -20,4 +20,5 @@ mod postgres_server;
 mod rates;
 mod reconnect;
 mod self_test;
+mod tick;
 mod tokens;

@@ -1,6 +1,7 @@
 //! Connecting an account: authorization code with PKCE, from the first redirect to the stored tokens.
 
 mod agency;
+mod begun;
 mod config;
 mod error;
 mod expiry;
@@ -502,9 +503,13 @@ impl Authorizer {
         session: SessionId,
         rest: Zeroizing<Vec<u8>>,
     ) -> Result<(), AuthorizeError> {
+        let ends_at = self.ports().clock.now() + config::LIFE;
+        if let GrantId::Agency(agency) = id {
+            self.note_begun(agency, ends_at).await?;
+        }
         let pending = Pending {
             stage,
-            ends_at: self.ports().clock.now() + config::LIFE,
+            ends_at,
             proof: hash(proof),
             session: session.0,
             rest,

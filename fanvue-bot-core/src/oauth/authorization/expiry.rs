@@ -3,6 +3,7 @@
 use super::{AuthorizeError, Authorizer, Pending, other_account, row};
 use crate::oauth::GrantId;
 use crate::secret::VaultError;
+use crate::time::Timestamp;
 
 impl Authorizer {
     /// Erases what the authorization of a creator or agency left if its 10 minutes are over, and revokes the tokens of
@@ -10,18 +11,27 @@ impl Authorizer {
     /// an authorization that has ended can do no harm.
     ///
     /// # Errors
-    /// [`AuthorizeError::Vault`]; it is still there then.
+    /// [`AuthorizeError::Vault`]; it is still there then. For an agency also [`AuthorizeError::Store`]; it may be gone
+    /// then, and [`Authorizer::expired_agencies`] still names the agency.
     pub async fn erase_expired(
         &self,
         grant: impl Into<GrantId> + Send,
     ) -> Result<bool, AuthorizeError> {
         let id = grant.into();
+        let now = self.ports().clock.now();
+        let erased = self.erase_expired_by(id, now).await?;
+        if let GrantId::Agency(agency) = id {
+            self.note_ended(agency, now).await?;
+        }
+        Ok(erased)
+    }
+
+    async fn erase_expired_by(&self, id: GrantId, now: Timestamp) -> Result<bool, AuthorizeError> {
         let vault = &self.ports().vault;
         let Some(stored) = vault.get(&row(id)).await? else {
             return Ok(false);
         };
         let pending = Pending::from_bytes(stored.value.expose());
-        let now = self.ports().clock.now();
         // What another version wrote is as good as expired.
         if pending
             .as_ref()
