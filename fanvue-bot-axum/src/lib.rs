@@ -52,7 +52,7 @@
 //!
 //! # Where to go next
 //!
-//! [`Webhooks`], [`OAuth`] and [`Internal`] list their routes and what each answer means; [`Limits`] every limit of the
+//! [`Webhooks`], [`OAuth`], [`Internal`] and [`Connections`] list their routes and what each answer means; [`Limits`] every limit of the
 //! server and its default; [`WebhookCounters`] what to watch.
 
 mod health;
@@ -62,7 +62,7 @@ mod serve;
 mod webhook;
 
 pub use crate::health::Health;
-pub use crate::internal::{BearerSecret, Internal, InternalBuilder, WeakBearerSecret};
+pub use crate::internal::{BearerSecret, Connections, Internal, InternalBuilder, WeakBearerSecret};
 pub use crate::oauth::{AdminCheck, OAuth};
 pub use crate::serve::{Drained, Limits, serve};
 pub use crate::webhook::{WebhookCounters, Webhooks, WebhooksBuilder};

@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use fanvue_bot::axum::{AdminCheck, Limits, OAuth, Webhooks, serve};
+use fanvue_bot::axum::{
+    AdminCheck, BearerSecret, Connections, Internal, Limits, OAuth, Webhooks, serve,
+};
 use fanvue_bot::backend::Backend;
 use fanvue_bot::client::{AppCredentials, ClientSecret};
 use fanvue_bot::creator::Creator;
@@ -24,7 +26,7 @@ use fanvue_bot::rest::RestClient;
 use fanvue_bot::secret::Secret;
 use fanvue_bot::settings::Settings;
 use fanvue_bot::store::Store;
-use fanvue_bot::webhook::Verifier;
+use fanvue_bot::webhook::{Subscriptions, Verifier};
 use fanvue_bot_testkit::llm::ScriptedLlm;
 use fanvue_bot_testkit::simulator::world::{App, PortalWebhook};
 use fanvue_bot_testkit::simulator::{ConsentMode, Simulator};
@@ -32,6 +34,8 @@ use reqwest::header::{COOKIE, LOCATION};
 use reqwest::redirect::Policy;
 
 pub(crate) const CLIENT_ID: &str = "reply-bot";
+/// What the internal routes ask for.
+pub(crate) const BEARER: &str = "0123456789abcdef0123456789abcdef";
 const WEBHOOK_SECRET: &str = "whsec_of_the_app";
 const COOKIE_OF: &str = "session=";
 
@@ -68,7 +72,7 @@ impl ConnectionAlerts for Pager {
 /// A deployment and its simulated Fanvue.
 pub(crate) struct Stage {
     pub(crate) simulator: Simulator,
-    base: String,
+    pub(crate) base: String,
     browser: reqwest::Client,
     pub(crate) store: Arc<MemoryBackend>,
     pub(crate) engine: Engine,
@@ -116,8 +120,9 @@ impl Stage {
             .unwrap();
         let client = Arc::new(client);
         let pager = Arc::new(Pager::default());
+        let vault = Arc::new(MemoryVault::new());
         let tokens = TokenSource::new(
-            Arc::new(MemoryVault::new()),
+            Arc::<MemoryVault>::clone(&vault),
             Arc::<MemoryBackend>::clone(&store),
             Arc::<RestClient>::clone(&client),
             AppCredentials {
@@ -128,6 +133,12 @@ impl Stage {
         .alerts(Arc::<Pager>::clone(&pager), format!("{base}/oauth/start"));
         let model = ScriptedLlm::new([]);
         let backend = Backend::shared(Arc::<MemoryBackend>::clone(&store));
+        let subscriptions = Subscriptions::new(
+            tokens.clone(),
+            Arc::<RestClient>::clone(&client),
+            Arc::<MemoryVault>::clone(&vault),
+            format!("{base}/webhooks/fanvue"),
+        );
         let engine = Engine::builder(backend, Arc::new(model), client, tokens.clone()).build();
         let authorizer = Authorizer::builder(tokens.clone(), callback)
             .authorize_endpoint(format!("{}/oauth2/auth", simulator.base_url()))
@@ -137,9 +148,16 @@ impl Stage {
             .unwrap();
         let verifier = Verifier::new(&Secret::new(WEBHOOK_SECRET)).unwrap();
         let webhooks = Webhooks::builder(verifier, engine.intake().clone()).build();
+        let connections = Connections::new(tokens.clone(), authorizer.clone(), vault)
+            .subscriptions(subscriptions);
+        let bearer = BearerSecret::new(&Secret::new(BEARER)).unwrap();
+        let internal = Internal::builder(bearer, engine.clone())
+            .connections(connections)
+            .build();
         let router = OAuth::new(authorizer.clone(), Arc::new(Cookies))
             .router()
-            .merge(webhooks.router());
+            .merge(webhooks.router())
+            .merge(internal.router());
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         tokio::spawn(serve(listener, router, Limits::default(), async {
             let _ended = stopped.await;

@@ -10,6 +10,7 @@ mod conformance;
 mod connect;
 mod day;
 mod given;
+mod guides;
 mod kill;
 mod person;
 mod port;

@@ -15,7 +15,7 @@ use crate::webhook::body::{self, Unread};
 /// The largest body, in bytes: a handful of numbers.
 const BODY: usize = 1_024;
 /// How long a body may take to arrive.
-const READ: Duration = Duration::from_secs(10);
+pub(super) const READ: Duration = Duration::from_secs(10);
 /// How long a caller is asked to stay away when the store or the queue does not answer.
 const COME_BACK: u64 = 5;
 

@@ -2,6 +2,7 @@
 
 mod ask;
 mod bearer;
+mod connections;
 mod cron;
 mod health;
 mod jobs;
@@ -25,6 +26,7 @@ use uuid::Uuid;
 
 use self::bearer::Bearers;
 pub use self::bearer::{BearerSecret, WeakBearerSecret};
+pub use self::connections::Connections;
 
 /// What an [`Internal`] is built from; made by [`Internal::builder`].
 #[derive(Debug)]
@@ -35,6 +37,7 @@ pub struct InternalBuilder {
     name: String,
     tick: Tick,
     self_test: Option<SelfTest>,
+    connections: Option<Connections>,
 }
 
 impl InternalBuilder {
@@ -56,6 +59,13 @@ impl InternalBuilder {
         self
     }
 
+    /// Lets callers set up apps, webhook secrets, agencies and subscriptions, and end connections; see [`Connections`]
+    /// for the routes. Without it there are none.
+    pub fn connections(mut self, connections: Connections) -> Self {
+        self.connections = Some(connections);
+        self
+    }
+
     /// Names this process in leases and logs. Default: a random name.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
@@ -72,6 +82,7 @@ impl InternalBuilder {
                 name: self.name,
                 tick: self.tick,
                 self_test: self.self_test,
+                connections: self.connections,
                 calls: AtomicU64::new(0),
             }),
         }
@@ -87,6 +98,7 @@ impl InternalBuilder {
 /// | `POST /internal/cron/tick` | does what has to be done from time to time; see [`Tick`] |
 /// | `GET /internal/health` | tells how the deployment is doing, and each creator who is not well |
 /// | `GET /internal/health?creator={id}` | tells how one creator is doing |
+/// | below `/internal/creators`, `/internal/agencies`, `/internal/deployment` | sets up what connections need, and ends them; see [`Connections`] |
 /// | `POST /internal/self-test` | sends the deployment's own door a signed event and watches it go the whole way; see [`SelfTest`] |
 ///
 /// Every route asks for a [`BearerSecret`] before anything else. What a call asks for is a JSON object or, where
@@ -133,6 +145,7 @@ struct Rooms {
     name: String,
     tick: Tick,
     self_test: Option<SelfTest>,
+    connections: Option<Connections>,
     calls: AtomicU64,
 }
 
@@ -146,6 +159,7 @@ impl Internal {
             },
             tick: Tick::new(&engine),
             self_test: None,
+            connections: None,
             engine,
             name: format!("call-{}", Uuid::new_v4().simple()),
         }
@@ -154,11 +168,14 @@ impl Internal {
     /// The routes, to be served or merged into other ones.
     pub fn router(&self) -> Router {
         let admitted = middleware::from_fn_with_state(Arc::clone(&self.rooms), admitted);
+        let connections = self.rooms.connections.as_ref();
+        let connections = connections.map(|room| room.router(&self.rooms.engine));
         Router::new()
             .route("/internal/jobs/run", post(jobs::run))
             .route("/internal/cron/tick", post(cron::tick))
             .route("/internal/health", get(health::show))
             .route("/internal/self-test", post(self_test::run))
+            .merge(connections.unwrap_or_default())
             .route_layer(admitted)
             .with_state(Arc::clone(&self.rooms))
     }

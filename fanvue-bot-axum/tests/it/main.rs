@@ -4,6 +4,7 @@
 
 mod checkup;
 mod client;
+mod connections;
 mod door;
 mod garbage;
 mod health;

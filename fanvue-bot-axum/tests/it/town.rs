@@ -10,7 +10,7 @@ use fanvue_bot_core::backend::Backend;
 use fanvue_bot_core::client::{AppCredentials, ClientSecret};
 use fanvue_bot_core::creator::Creator;
 use fanvue_bot_core::engine::Engine;
-use fanvue_bot_core::id::{AccountId, CreatorId};
+use fanvue_bot_core::id::{AccountId, AgencyId, CreatorId};
 use fanvue_bot_core::intake::Accepted;
 use fanvue_bot_core::llm::LlmProvider;
 use fanvue_bot_core::memory::{MemoryBackend, MemoryVault};
@@ -137,6 +137,19 @@ impl Town {
             .run_batch(batch)
             .await
             .unwrap();
+    }
+
+    /// An agency that manages the creator at Fanvue grants what the bot needs.
+    pub(crate) async fn connect_agency(&self, agency: AgencyId) {
+        let now = moment(self.clock.now());
+        let issued = {
+            let mut world = self.world.lock().unwrap();
+            let account = world.add_agency("agency", &[self.account], now);
+            let scopes = SCOPES.iter().chain(&["read:creator"]);
+            world.issue_tokens(CLIENT_ID, account, scopes, now).unwrap()
+        };
+        let granted = token_set(&issued);
+        self.tokens().connect(agency, &granted).await.unwrap();
     }
 
     /// Fanvue ends the creator's grant.

@@ -1,0 +1,86 @@
+//! The commands of the guides, typed as they stand there, against a deployment and its simulated Fanvue.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test that cannot go on ends, and one that is skipped says so"
+)]
+
+use std::process::Command;
+
+use fanvue_bot::id::AgencyId;
+use uuid::Uuid;
+
+use crate::connect::{BEARER, Stage, says};
+
+/// The commands in a guide's shell blocks that begin with this word.
+fn commands<'a>(guide: &'a str, word: &str) -> Vec<&'a str> {
+    let blocks = guide.split("```sh\n").skip(1);
+    let blocks = blocks.filter_map(|block| block.split_once("```"));
+    let lines = blocks.flat_map(|(block, _)| block.lines());
+    lines.filter(|line| line.starts_with(word)).collect()
+}
+
+/// Types a guide's `curl` lines one after the other. Each has to be heeded.
+async fn type_curls(stage: &Stage, guide: &str, agency: AgencyId) {
+    if Command::new("curl").arg("--version").output().is_err() {
+        assert!(std::env::var_os("CI").is_none(), "CI needs curl");
+        eprintln!("skipped: there is no curl");
+        return;
+    }
+    let lines = commands(guide, "curl ");
+    assert!(lines.len() >= 3, "{lines:?}");
+    for line in lines {
+        let typed = line
+            .replace("https://bot.example.com", &stage.base)
+            .replacen("curl ", "curl -sS --fail-with-body ", 1);
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", &typed])
+            .env("INTERNAL_SECRET", BEARER)
+            .env("CREATOR_ID", stage.creator.to_string())
+            .env("AGENCY_ID", agency.to_string())
+            .env("ACCOUNT_ID", stage.luna.to_string());
+        let done = tokio::task::spawn_blocking(move || shell.output());
+        let done = done.await.unwrap().unwrap();
+        let told = String::from_utf8_lossy(&done.stdout);
+        assert!(done.status.success(), "{line}\n{told}");
+    }
+}
+
+fn agency() -> AgencyId {
+    AgencyId::from_uuid(Uuid::from_u128(70))
+}
+
+#[tokio::test]
+async fn what_connect_a_creator_says_to_type_works() {
+    let stage = Stage::set("reply-bot-secret").await;
+    says(&stage.connect(stage.luna).await, 200, "@luna");
+    let guide = include_str!("../../docs/guides/connect-a-creator.md");
+    type_curls(&stage, guide, agency()).await;
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn what_run_as_an_agency_says_to_type_works() {
+    let stage = Stage::set("reply-bot-secret").await;
+    let account = stage
+        .simulator
+        .with_world(|world, now| world.add_agency("agency", &[stage.luna], now));
+    let page = stage
+        .connect_at(stage.start_agency(agency()), account)
+        .await;
+    says(&page, 200, "@agency");
+    let guide = include_str!("../../docs/guides/run-as-an-agency.md");
+    type_curls(&stage, guide, agency()).await;
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn what_rotate_keys_says_to_type_works() {
+    let stage = Stage::set("reply-bot-secret").await;
+    says(&stage.connect(stage.luna).await, 200, "@luna");
+    let guide = include_str!("../../docs/guides/rotate-keys.md");
+    type_curls(&stage, guide, agency()).await;
+    stage.end().await;
+}
