@@ -512,6 +512,23 @@ impl TokenSource {
         })
     }
 
+    /// Whether the tokens at hand are of the app that the grant has now; `true` if there are none. Where they are of
+    /// another one they work until they expire, and the account has to be connected again. Reads the vault.
+    ///
+    /// # Errors
+    /// As [`TokenSource::status`]; [`TokenError::CorruptApp`] if the stored app does not read back.
+    pub async fn is_of_its_app(
+        &self,
+        grant: impl Into<GrantId> + Send,
+    ) -> Result<bool, TokenError> {
+        let id = grant.into();
+        let Some(stored) = self.ports.read(id).await? else {
+            return Ok(true);
+        };
+        let app = self.ports.apps.of(id).await?.credentials;
+        Ok(stored.value.are_of(&app))
+    }
+
     /// Ends what this process has begun: waits for the refreshes under way, and stores the pairs that could
     /// not be stored before. For the end of a drain, when no task is left that would.
     ///

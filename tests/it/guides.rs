@@ -13,12 +13,17 @@ use uuid::Uuid;
 
 use crate::connect::{BEARER, Stage, says};
 
-/// The commands in a guide's shell blocks that begin with this word.
-fn commands<'a>(guide: &'a str, word: &str) -> Vec<&'a str> {
+/// Where the guides have the deployment.
+const BASE: &str = "https://bot.example.com";
+
+/// The calls of the deployment in a guide's shell blocks.
+fn calls(guide: &str) -> Vec<&str> {
     let blocks = guide.split("```sh\n").skip(1);
     let blocks = blocks.filter_map(|block| block.split_once("```"));
     let lines = blocks.flat_map(|(block, _)| block.lines());
-    lines.filter(|line| line.starts_with(word)).collect()
+    lines
+        .filter(|line| line.starts_with("curl ") && line.contains(BASE))
+        .collect()
 }
 
 /// Types a guide's `curl` lines one after the other. Each has to be heeded.
@@ -28,12 +33,12 @@ async fn type_curls(stage: &Stage, guide: &str, agency: AgencyId) {
         eprintln!("skipped: there is no curl");
         return;
     }
-    let lines = commands(guide, "curl ");
+    let lines = calls(guide);
     assert!(lines.len() >= 3, "{lines:?}");
     for line in lines {
-        let typed = line
-            .replace("https://bot.example.com", &stage.base)
-            .replacen("curl ", "curl -sS --fail-with-body ", 1);
+        let typed =
+            line.replace(BASE, &stage.base)
+                .replacen("curl ", "curl -sS --fail-with-body ", 1);
         let mut shell = Command::new("sh");
         shell
             .args(["-c", &typed])

@@ -6,9 +6,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use fanvue_bot_core::client::{AppCredentials, ClientSecret};
-use fanvue_bot_core::oauth::{
-    App, AppError, AppOwner, AppSummary, Connection, GrantId, TokenError,
-};
+use fanvue_bot_core::oauth::{App, AppError, AppOwner, AppSummary, GrantId, TokenError};
 use serde::{Deserialize, Serialize};
 
 use super::whose::Whose;
@@ -32,9 +30,8 @@ struct View {
     client_id: String,
     client_secret: Fingerprint,
     redirect_uri: Option<String>,
-    /// After a change: whether the account has to be connected anew, since its tokens are of another app.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    connect_again: Option<bool>,
+    /// Whether the account has to be connected anew, since its tokens are of another app.
+    connect_again: bool,
 }
 
 #[derive(Serialize)]
@@ -58,18 +55,16 @@ pub(super) async fn save(
         Ok(app) => app,
         Err(refusal) => return refusal.into_response(),
     };
-    let before = client_id(&room, grant).await;
     match room.connections.tokens.apps().save(grant, &app).await {
-        Ok(_) => changed(&room, grant, before).await,
+        Ok(_) => show(State(room), Whose(grant)).await,
         Err(error @ AppError::Invalid { .. }) => ask::bad(&error.to_string()),
         Err(error) => answer::failed(&error),
     }
 }
 
 pub(super) async fn remove(State(room): State<Arc<Room>>, Whose(grant): Whose) -> Response {
-    let before = client_id(&room, grant).await;
     match room.connections.tokens.apps().remove(grant).await {
-        Ok(()) => changed(&room, grant, before).await,
+        Ok(()) => show(State(room), Whose(grant)).await,
         Err(error) => answer::failed(&error),
     }
 }
@@ -94,37 +89,15 @@ async fn asked(request: Request) -> Result<App, Refusal> {
     })
 }
 
-/// The id of the app before a change; `None` if it does not read back, which the change mends.
-async fn client_id(room: &Room, grant: GrantId) -> Option<Arc<str>> {
-    let summary = room.connections.tokens.apps().summary(grant).await;
-    summary.ok().map(|summary| summary.client_id)
-}
-
-async fn changed(room: &Room, grant: GrantId, before: Option<Arc<str>>) -> Response {
-    let told = async {
-        let view = view(room, grant).await?;
-        let status = room.connections.tokens.status(grant).await?;
-        let is_another = before.as_deref() != Some(&*view.client_id);
-        let connect_again = is_another && status.connection != Connection::NotConnected;
-        Ok(View {
-            connect_again: Some(connect_again),
-            ..view
-        })
-    };
-    match told.await {
-        Ok(view) => ask::json(StatusCode::OK, &view),
-        Err(error) => answer::token(&error),
-    }
-}
-
 async fn view(room: &Room, grant: GrantId) -> Result<View, TokenError> {
+    let tokens = &room.connections.tokens;
     let AppSummary {
         owner,
         client_id,
         secret,
         redirect_uri,
         ..
-    } = room.connections.tokens.apps().summary(grant).await?;
+    } = tokens.apps().summary(grant).await?;
     Ok(View {
         owner: match owner {
             AppOwner::Own => "own",
@@ -135,6 +108,6 @@ async fn view(room: &Room, grant: GrantId) -> Result<View, TokenError> {
             fingerprint: secret.to_string(),
         },
         redirect_uri,
-        connect_again: None,
+        connect_again: !tokens.is_of_its_app(grant).await?,
     })
 }
