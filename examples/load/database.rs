@@ -184,7 +184,8 @@ impl Database {
                     .await
                     .context("the database does not open for the floor")?;
                 Ok(Self {
-                    backend: Backend::shared(Arc::new(postgres.clone())),
+                    backend: Backend::shared(Arc::new(postgres.clone()))
+                        .inbox(Arc::new(postgres.clone())),
                     vault: Arc::new(PostgresVault::new(postgres.clone(), keyring()?)),
                     kind: Kind::Postgres(postgres, pool),
                 })
@@ -281,6 +282,14 @@ impl Database {
             .await
             .context("the database does not open for another process")?;
         Ok(Arc::new(postgres))
+    }
+
+    /// The backend, taking events in before they are acknowledged.
+    pub(crate) fn without_inbox(&self) -> Backend {
+        match &self.kind {
+            Kind::Postgres(postgres, _) => Backend::shared(Arc::new(postgres.clone())),
+            _ => self.backend.clone(),
+        }
     }
 
     /// Whether this store can copy conversations by itself, much faster than they can be committed.

@@ -22,6 +22,7 @@ use fanvue_bot::page::PageRequest;
 use fanvue_bot::settings::Settings;
 use fanvue_bot::time::{Clock as _, SystemClock};
 use fanvue_bot::webhook::Verifier;
+use fanvue_bot::worker::take_in_waiting;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -49,6 +50,9 @@ pub(crate) struct Options {
     /// How often floor and subject take turns.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
+    /// Take events in before they are acknowledged, also where an inbox could keep them.
+    #[arg(long)]
+    direct: bool,
 }
 
 pub(crate) async fn run(common: &Common, options: &Options) -> anyhow::Result<Report> {
@@ -64,7 +68,13 @@ pub(crate) async fn run(common: &Common, options: &Options) -> anyhow::Result<Re
     let floor = Arc::new(database.floor().await?);
     let described = floor.description();
 
-    let intake = Intake::new(database.backend.clone());
+    let backend = if options.direct {
+        database.without_inbox()
+    } else {
+        database.backend.clone()
+    };
+    let intake = Intake::new(backend);
+    let taker = intake.clone();
     let webhooks = Webhooks::builder(Verifier::new(&webhook_secret())?, intake).build();
     let subject = Server::start(webhooks.router()).await?;
     let bare = Router::new()
@@ -121,6 +131,8 @@ pub(crate) async fn run(common: &Common, options: &Options) -> anyhow::Result<Re
         stored.refused,
         webhooks.counters()
     );
+    progress("taking in what was kept");
+    let (kept, taking_in) = take_in(&taker).await?;
     progress("looking for every acknowledged message");
     let conversations = check(&database.backend, people, &taken.acknowledged).await?;
 
@@ -178,8 +190,30 @@ pub(crate) async fn run(common: &Common, options: &Options) -> anyhow::Result<Re
         "intake to the floor without HTTP",
         acks / raw_rows,
     );
+    if kept > 0 {
+        report.count("kept", "kept first, and taken in afterwards", kept);
+        report.rate(
+            "taken_in_per_second",
+            "taken in",
+            per_second(kept, taking_in),
+            "events",
+        );
+    }
     database.close().await;
     Ok(report)
+}
+
+/// Takes in what waits in the inbox, if there is one; answers how many events that were, and how long it took.
+async fn take_in(intake: &Intake) -> anyhow::Result<(usize, Duration)> {
+    let (begun, mut kept) = (Instant::now(), 0);
+    loop {
+        let looked = take_in_waiting(intake, 512).await?;
+        anyhow::ensure!(looked.put_off == 0, "events could not be taken in");
+        if looked.taken_in == 0 {
+            return Ok((kept, begun.elapsed()));
+        }
+        kept += looked.taken_in;
+    }
 }
 
 async fn store_body(State(floor): State<Arc<Floor>>, body: Bytes) -> StatusCode {

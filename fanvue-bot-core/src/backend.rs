@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::inbox::Inbox;
 use crate::queue::{JobQueue, NewJob, QueueError};
 use crate::retry::Retry;
 use crate::revision::Revision;
@@ -75,6 +76,7 @@ pub struct Backend {
     store: Arc<dyn Store>,
     queue: Arc<dyn JobQueue>,
     commit: Arc<dyn CommitAndEnqueue>,
+    inbox: Option<Arc<dyn Inbox>>,
 }
 
 impl Backend {
@@ -85,6 +87,7 @@ impl Backend {
             store: Arc::<B>::clone(&backend) as Arc<dyn Store>,
             queue: Arc::<B>::clone(&backend) as Arc<dyn JobQueue>,
             commit: backend,
+            inbox: None,
         }
     }
 
@@ -99,7 +102,24 @@ impl Backend {
             store,
             queue,
             commit,
+            inbox: None,
         }
+    }
+
+    /// Keeping webhooks' events in an inbox, from which workers take them in a moment later. Default: none, so that a
+    /// webhook is acknowledged when its event has been taken in.
+    ///
+    /// All processes of a deployment need the same, and at least one a worker.
+    #[must_use]
+    pub fn inbox(mut self, inbox: Arc<dyn Inbox>) -> Self {
+        self.inbox = Some(inbox);
+        self
+    }
+
+    /// The inbox, if events are kept in one.
+    #[must_use]
+    pub const fn kept_in(&self) -> Option<&Arc<dyn Inbox>> {
+        self.inbox.as_ref()
     }
 
     /// The store.

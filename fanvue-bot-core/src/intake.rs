@@ -2,8 +2,12 @@
 //!
 //! Messages that a webhook missed and that reading a chat brought up come in by the same door.
 
+mod accounts;
+mod kept;
+
 use std::sync::Arc;
 
+use self::accounts::Accounts;
 use crate::backend::{Atomicity, Backend, BackendError};
 use crate::batch::{Arrival, Batch, tell};
 use crate::conversation::Conversation;
@@ -40,6 +44,7 @@ pub struct Intake {
     timing: Timing,
     pulse: Pulse,
     detector: Arc<dyn Detector>,
+    accounts: Arc<Accounts>,
 }
 
 /// What became of an event. In every case it may be acknowledged.
@@ -48,6 +53,8 @@ pub struct Intake {
 pub enum Accepted {
     /// It changed the conversation, durably.
     Stored(ConversationId),
+    /// It is in the [inbox](crate::inbox), durably, and will be taken in.
+    Kept(ConversationId),
     /// It was known already; nothing changed.
     Duplicate(ConversationId),
     /// No creator of this deployment has the account.
@@ -103,6 +110,7 @@ impl Intake {
             timing: Timing::default(),
             pulse: Pulse::default(),
             detector: Arc::new(Phrases::all()),
+            accounts: Arc::default(),
         }
     }
 

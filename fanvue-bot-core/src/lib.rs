@@ -1,4 +1,4 @@
-//! The domain of fanvue-bot: types, five ports, the pure message flow, and the engine that carries it out.
+//! The domain of fanvue-bot: types, the ports, the pure message flow, and the engine that carries it out.
 //!
 //! A fan's message comes in as a webhook, is proved, and is stored together with the wake-up that follows
 //! from it:
@@ -64,7 +64,7 @@
 //!                            ▼       ▼           ▼        ▼
 //!   pure                   flow    prompt     decision  conversation      no I/O, no clock
 //!                            │       │
-//!   ports                  store · queue · llm · client · secret           traits, implemented outside
+//!   ports                  store · queue · inbox · llm · client · secret   traits, implemented outside
 //!                            │
 //!   vocabulary             id · money · time · entropy · retry · revision · page · message · creator
 //!                          persona · settings · rate · redact
@@ -85,8 +85,8 @@
 //!
 //! - Put a bot together: [`backend::Backend`], [`engine::Engine::builder`], [`oauth::TokenSource`].
 //! - Write an adapter: the contract is on the port's trait ([`store::Store`], [`queue::JobQueue`],
-//!   [`llm::LlmProvider`], [`client::FanvueClient`], [`secret::SecretVault`]), the shortest implementation
-//!   in [`memory`], and the tests in `fanvue-bot-testkit`.
+//!   [`inbox::Inbox`], [`llm::LlmProvider`], [`client::FanvueClient`], [`secret::SecretVault`]), the shortest
+//!   implementation in [`memory`], and the tests in `fanvue-bot-testkit`.
 //! - Understand a reply, or a silence: [`flow`], [`conversation::Phase`], [`decision::Outcome`]; list and count them:
 //!   [`admin::AdminQueries`].
 
@@ -108,6 +108,7 @@ mod flight;
 pub mod flow;
 pub mod health;
 pub mod id;
+pub mod inbox;
 pub mod intake;
 pub mod llm;
 pub mod memory;

@@ -1,6 +1,7 @@
 //! The loop that claims, renews and drains. Brings tokio, and is the one place of core that sleeps.
 
 mod batch;
+mod inbox;
 mod polls;
 mod trouble;
 
@@ -14,7 +15,8 @@ use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
 
 pub use self::batch::{Batch, BatchReport};
-use self::trouble::Trouble;
+pub use self::inbox::{TakenIn, take_in_waiting};
+use self::trouble::{Trouble, Words};
 use crate::engine::{Engine, EngineError, RunOutcome};
 use crate::queue::{Claim, ClaimedLane, FailureNote, JobQueue, QueueError, WorkerId};
 
@@ -129,6 +131,11 @@ pub struct WorkerReport {
     pub handed_back: u64,
 }
 
+const CLAIMS: Words = Words {
+    fails: "no jobs can be claimed",
+    works: "jobs can be claimed again",
+};
+
 /// Works on a queue until it is told to stop.
 #[derive(Debug)]
 pub struct Worker {
@@ -172,8 +179,14 @@ impl Worker {
         let mut swept_to = None;
         // Kept here, so that no other event restarts the wait.
         let mut trouble: Option<Trouble> = None;
-        let mut polls = JoinSet::new();
-        polls.spawn(polls::poll_chats(engine.clone(), options.polls));
+        // Both begin anew where they stood, whenever they are dropped.
+        let mut beside = JoinSet::new();
+        beside.spawn(polls::poll_chats(engine.clone(), options.polls));
+        beside.spawn(inbox::take_in_for_ever(
+            engine.clone(),
+            options.id.clone(),
+            options.poll,
+        ));
         tokio::pin!(shutdown);
 
         tracing::info!(worker.id = %options.id, concurrency = options.concurrency, "worker started");
@@ -194,11 +207,9 @@ impl Worker {
                             state.start(&engine, lane);
                         }
                     }
-                    Err(error) => trouble.get_or_insert_with(Trouble::begin).put_off(
-                        &options.id,
-                        &error,
-                        options.poll,
-                    ),
+                    Err(error) => trouble
+                        .get_or_insert_with(|| Trouble::begin(CLAIMS))
+                        .put_off(&options.id, &error, options.poll),
                 }
             }
             if claimed > 0 && claimed == free {
@@ -222,7 +233,7 @@ impl Worker {
                 () = std::future::ready(()), if !idle => {}
             }
         }
-        polls.shutdown().await;
+        beside.shutdown().await;
         let deadline = after(options.drain);
         state
             .drain(&*queue, &engine, &options, renew, deadline)

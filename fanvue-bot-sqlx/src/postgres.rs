@@ -32,6 +32,7 @@ mod claim;
 mod decisions;
 mod fault;
 mod group;
+mod inbox;
 mod intake;
 mod low_water;
 mod open;
@@ -57,6 +58,7 @@ use tokio::task::JoinHandle;
 
 use self::fault::Fault;
 pub use self::fault::OpenError;
+use self::inbox::Keeping;
 use self::intake::{Intake, Intakes, Written};
 use self::options::Source;
 pub use self::options::{LeaseClock, Migrations, PostgresBuilder, WakeUps};
@@ -84,6 +86,7 @@ struct Inner {
     shared: Arc<Shared>,
     intakes: Intakes,
     completions: Completions,
+    keeping: Keeping,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -135,6 +138,10 @@ impl PostgresBackend {
 
     fn completions(&self) -> &Completions {
         &self.0.completions
+    }
+
+    fn keeping(&self) -> &Keeping {
+        &self.0.keeping
     }
 
     async fn intake(

@@ -85,6 +85,7 @@ macro_rules! decorate_ports {
             use fanvue_bot_core::decision::Reason;
             use fanvue_bot_core::fan::FanProfile;
             use fanvue_bot_core::id::{AccountId, ConversationId, CreatorId, FanId, MessageId};
+            use fanvue_bot_core::inbox::{Inbox, KeptEvent, KeptId, WaitingEvent};
             use fanvue_bot_core::llm::{
                 Completion, CompletionRequest, LlmCapabilities, LlmError, LlmProvider,
             };
@@ -344,6 +345,46 @@ macro_rules! decorate_ports {
                 async fn ready(&self) -> Result<(), QueueError> {
                     self.around("JobQueue::ready", Read, self.inner.ready())
                         .await
+                }
+            }
+
+            #[async_trait]
+            impl<T: Inbox> Inbox for $type<T> {
+                async fn keep(&self, event: KeptEvent) -> Result<(), StoreError> {
+                    self.around("Inbox::keep", Write, self.inner.keep(event))
+                        .await
+                }
+
+                async fn waiting(
+                    &self,
+                    now: Timestamp,
+                    limit: usize,
+                ) -> Result<Vec<WaitingEvent>, StoreError> {
+                    self.around("Inbox::waiting", Read, self.inner.waiting(now, limit))
+                        .await
+                }
+
+                async fn waiting_of(
+                    &self,
+                    id: ConversationId,
+                    limit: usize,
+                ) -> Result<Vec<WaitingEvent>, StoreError> {
+                    self.around("Inbox::waiting_of", Read, self.inner.waiting_of(id, limit))
+                        .await
+                }
+
+                async fn settle(&self, events: &[KeptId]) -> Result<(), StoreError> {
+                    self.around("Inbox::settle", Write, self.inner.settle(events))
+                        .await
+                }
+
+                async fn put_off(&self, event: KeptId, until: Timestamp) -> Result<(), StoreError> {
+                    self.around("Inbox::put_off", Write, self.inner.put_off(event, until))
+                        .await
+                }
+
+                async fn kept(&self) {
+                    self.inner.kept().await;
                 }
             }
 

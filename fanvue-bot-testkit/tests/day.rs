@@ -10,7 +10,7 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
 
-use fanvue_bot_core::memory::MemoryBackend;
+use fanvue_bot_core::memory::{MemoryBackend, MemoryInbox};
 use fanvue_bot_testkit::day::{Day, DayFailure, DayReport};
 
 /// Set `DAY_SEEDS` for more days than a normal run has, and `DAY_FIRST` for others.
@@ -21,17 +21,18 @@ fn setting(name: &str, default: u64) -> u64 {
         .unwrap_or(default)
 }
 
+/// Every third day webhooks are kept in an inbox first.
 fn day(seed: u64) -> Result<DayReport, DayFailure> {
     let backend = Arc::new(MemoryBackend::new());
     let queue = Arc::clone(&backend);
+    let mut day = Day::new(seed).next_due(move || queue.next_due());
+    if seed.is_multiple_of(3) {
+        day = day.inbox(Arc::new(MemoryInbox::new()));
+    }
     tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap()
-        .block_on(
-            Day::new(seed)
-                .next_due(move || queue.next_due())
-                .run(backend),
-        )
+        .block_on(day.run(backend))
 }
 
 #[test]

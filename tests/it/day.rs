@@ -13,8 +13,14 @@ use fanvue_bot_testkit::day::Day;
 
 use crate::postgres_server::fresh;
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Intake {
+    Direct,
+    Inbox,
+}
+
 /// Time is virtual, so leases lapse by it too.
-async fn on_postgres(seed: u64) {
+async fn on_postgres(seed: u64, intake: Intake) {
     let Some(database) = fresh().await else {
         return;
     };
@@ -24,10 +30,13 @@ async fn on_postgres(seed: u64) {
         .open()
         .await
         .unwrap();
-    let day = Day::new(seed)
+    let mut day = Day::new(seed)
         .people(2, 2)
         .bursts(2)
         .length(Duration::from_secs(3_600));
+    if intake == Intake::Inbox {
+        day = day.inbox(Arc::new(backend.clone()));
+    }
     let report = match day.run(Arc::new(backend.clone())).await {
         Ok(report) => report,
         Err(failure) => panic!("{failure}"),
@@ -38,12 +47,12 @@ async fn on_postgres(seed: u64) {
 
 #[tokio::test]
 async fn no_fan_is_answered_twice_or_forgotten_on_postgres_in_the_first_day() {
-    on_postgres(1).await;
+    on_postgres(1, Intake::Direct).await;
 }
 
 #[tokio::test]
-async fn no_fan_is_answered_twice_or_forgotten_on_postgres_in_the_second_day() {
-    on_postgres(2).await;
+async fn no_fan_is_answered_twice_or_forgotten_on_postgres_with_an_inbox() {
+    on_postgres(2, Intake::Inbox).await;
 }
 
 async fn on_sqlite(seed: u64) {

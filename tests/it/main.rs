@@ -11,6 +11,7 @@ mod connect;
 mod day;
 mod given;
 mod guides;
+mod inbox;
 mod kill;
 mod person;
 mod port;

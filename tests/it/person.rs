@@ -13,13 +13,11 @@ use fanvue_bot::id::{AccountId, CreatorId};
 use fanvue_bot::memory::MemoryBackend;
 use fanvue_bot::persona::Persona;
 use fanvue_bot::queue::WorkerId;
-use fanvue_bot::secret::Secret;
 use fanvue_bot::settings::Settings;
-use fanvue_bot::webhook::{Hints, Signer, Verifier};
 use fanvue_bot::worker::{Batch, Worker, WorkerOptions};
 use uuid::Uuid;
 
-use crate::given::engine_on_its_own;
+use crate::given::{engine_on_its_own, fan_writes};
 
 const ACCOUNT: &str = "c0de0000-0000-4000-8000-000000000001";
 
@@ -51,20 +49,6 @@ async fn engine() -> Engine {
     engine_on_its_own(backend)
 }
 
-async fn fan_writes(engine: &Engine, number: u8) {
-    let body = format!(
-        r#"{{"recipientUuid":"{ACCOUNT}","sender":{{"uuid":"fa000000-0000-4000-8000-000000000001"}},"messageUuid":"3e550000-0000-4000-8000-0000000000{number:02}","message":{{"text":"hi"}}}}"#
-    );
-    let (secret, now) = (Secret::new("secret"), engine.now());
-    let signature = Signer::new(&secret).unwrap().header(now, body.as_bytes());
-    let verifier = Verifier::new(&secret).unwrap();
-    let verified = verifier
-        .verify(signature.as_bytes(), body.as_bytes(), now)
-        .unwrap();
-    let event = verified.parse(&Hints::default()).unwrap();
-    engine.accept(&event).await.unwrap();
-}
-
 #[tokio::test]
 async fn what_only_a_person_can_mend_is_an_error_in_the_log_when_it_breaks() {
     let log = Log::default();
@@ -88,11 +72,11 @@ async fn what_only_a_person_can_mend_is_an_error_in_the_log_when_it_breaks() {
         let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
         text.matches("a turn waits for a person").count()
     };
-    fan_writes(&engine, 1).await;
+    fan_writes(&engine, ACCOUNT, 1, 1).await;
     work().await.unwrap();
     assert_eq!(errors(), 1);
     // The same fan again, and it is broken still.
-    fan_writes(&engine, 2).await;
+    fan_writes(&engine, ACCOUNT, 1, 2).await;
     work().await.unwrap();
     assert_eq!(errors(), 1);
 }

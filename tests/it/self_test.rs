@@ -73,7 +73,10 @@ async fn a_test_event_goes_the_whole_way_on_postgres() {
     for _ in 0..3 {
         opened.push(PostgresBackend::open(database.address()).await.unwrap());
     }
-    let backend = |number: usize| Backend::shared(Arc::new(opened[number].clone()));
+    let backend = |number: usize| {
+        let postgres = Arc::new(opened[number].clone());
+        Backend::shared(Arc::clone(&postgres)).inbox(postgres)
+    };
     goes_the_whole_way([backend(0), backend(1), backend(2)]).await;
     for backend in opened {
         backend.close().await;

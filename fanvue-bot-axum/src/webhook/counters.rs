@@ -15,6 +15,8 @@ use super::body::Unread;
 pub struct WebhookCounters {
     /// Stored.
     pub stored: u64,
+    /// Kept in the inbox, to be taken in by a worker.
+    pub kept: u64,
     /// Known already.
     pub duplicate: u64,
     /// Proved, and of a kind that changes nothing here.
@@ -78,6 +80,7 @@ macro_rules! counters {
 }
 counters!(
     stored,
+    kept,
     duplicate,
     ignored,
     unknown_creator,
@@ -103,6 +106,7 @@ impl Counters {
     pub(super) fn accepted(&self, accepted: Accepted) {
         add(match accepted {
             Accepted::Stored(_) => &self.stored,
+            Accepted::Kept(_) => &self.kept,
             Accepted::Duplicate(_) => &self.duplicate,
             Accepted::UnknownCreator => &self.unknown_creator,
             _ => &self.ignored,

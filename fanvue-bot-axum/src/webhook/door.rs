@@ -146,14 +146,15 @@ impl Door {
             }
         };
         self.counters.proved(now);
-        let Some(event) = self.parse(verified, headers) else {
+        let hints = hints(headers);
+        let Some(event) = self.parse(verified, &hints) else {
             return Ok(());
         };
         if !self.is_for(named, scope, &event).await? {
             self.counters.unknown_creator();
             return Ok(());
         }
-        match self.intake.accept(&event).await {
+        match self.intake.receive(&event, verified, &hints).await {
             Ok(accepted) => {
                 tracing::debug!(
                     kind = event.kind.label(),
@@ -186,12 +187,8 @@ impl Door {
 
     /// Reads the event. One that cannot be read will not be readable the next time either, so it counts
     /// as arrived.
-    fn parse(&self, verified: VerifiedBody<'_>, headers: &HeaderMap) -> Option<Event> {
-        let hint = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        let hints = Hints::default()
-            .topic(hint(TOPIC_HEADER))
-            .event_id(hint(EVENT_ID_HEADER));
-        match verified.parse(&hints) {
+    fn parse(&self, verified: VerifiedBody<'_>, hints: &Hints<'_>) -> Option<Event> {
+        match verified.parse(hints) {
             Ok(event) => Some(event),
             Err(error) => {
                 if !error.is_foreign() {
@@ -289,6 +286,14 @@ fn unavailable(error: &(dyn std::error::Error + 'static)) -> Refusal {
     Refusal::Unavailable {
         retry_after: COME_BACK,
     }
+}
+
+/// What the headers say of the event.
+fn hints(headers: &HeaderMap) -> Hints<'_> {
+    let hint = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    Hints::default()
+        .topic(hint(TOPIC_HEADER))
+        .event_id(hint(EVENT_ID_HEADER))
 }
 
 /// The signature header's values, joined as if they were one.

@@ -277,6 +277,7 @@ impl Engine {
             OperatorAction::Approve { .. } => Priority::ApprovedDraft,
             _ => Priority::default(),
         };
+        self.shared.intake.take_in_all_of(id).await?;
         let performed = Performed::from(Input::Operator(action));
         match self.commit(id, &performed, Some(priority)).await? {
             Some(stepped) => Ok(stepped.conversation),
@@ -344,6 +345,9 @@ impl Engine {
     async fn advance(&self, id: ConversationId) -> Result<Option<Timestamp>, Failure> {
         let mut performed = Performed::from(Input::Wake);
         for _ in 0..LONGEST_RUN {
+            // What was acknowledged counts, also if nobody has come to it yet.
+            let taken_in = self.shared.intake.take_in_all_of(id).await;
+            taken_in.map_err(EngineError::from)?;
             let Some(stepped) = self.commit(id, &performed, None).await? else {
                 return Ok(None);
             };

@@ -3,7 +3,7 @@
 //!
 //! [`MemoryBackend`] is store and queue in one, with one transaction for both. [`MemoryStore`] and
 //! [`MemoryQueue`] are the two apart, for a deployment or a test in which they know nothing of each other.
-//! [`MemoryVault`] keeps secrets.
+//! [`MemoryVault`] keeps secrets, [`MemoryInbox`] events that are not yet taken in.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -25,6 +25,7 @@
 
 mod backend;
 mod decisions;
+mod inbox;
 mod lane;
 mod lanes;
 mod queue;
@@ -38,6 +39,7 @@ mod vault;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use self::backend::MemoryBackend;
+pub use self::inbox::MemoryInbox;
 pub use self::lanes::DeadLetter;
 pub use self::queue::MemoryQueue;
 pub use self::store::MemoryStore;

@@ -136,28 +136,8 @@ macro_rules! queue_over_lanes {
             }
 
             async fn ready(&self) -> Result<(), $crate::queue::QueueError> {
-                /// Gives its place up when it is dropped, so that abandoned waits leave nothing behind.
-                struct Wait<'a> {
-                    queue: &'a $type,
-                    slot: Option<u64>,
-                }
-
-                impl Drop for Wait<'_> {
-                    fn drop(&mut self) {
-                        if self.slot.is_some() {
-                            let slot = &mut self.slot;
-                            self.queue.with_lanes(|lanes| lanes.signal.forget(slot));
-                        }
-                    }
-                }
-
-                let mut wait = Wait {
-                    queue: self,
-                    slot: None,
-                };
-                std::future::poll_fn(move |context| {
-                    let Wait { queue, slot } = &mut wait;
-                    queue.with_lanes(|lanes| lanes.signal.poll(slot, context))
+                $crate::memory::signal::Raised::wait(|act| {
+                    self.with_lanes(|lanes| act(&mut lanes.signal));
                 })
                 .await;
                 Ok(())

@@ -50,3 +50,35 @@ impl Signal {
         }
     }
 }
+
+/// A wait for a signal. Gives its place up when it is dropped, so that abandoned waits leave nothing behind.
+pub(super) struct Raised<F: Fn(&mut dyn FnMut(&mut Signal))> {
+    with_signal: F,
+    slot: Option<u64>,
+}
+
+impl<F: Fn(&mut dyn FnMut(&mut Signal))> Raised<F> {
+    /// Resolves when the signal is raised that `with_signal` reaches.
+    pub(super) async fn wait(with_signal: F) {
+        let mut wait = Self {
+            with_signal,
+            slot: None,
+        };
+        std::future::poll_fn(move |context| {
+            let Self { with_signal, slot } = &mut wait;
+            let mut polled = Poll::Pending;
+            with_signal(&mut |signal| polled = signal.poll(slot, context));
+            polled
+        })
+        .await;
+    }
+}
+
+impl<F: Fn(&mut dyn FnMut(&mut Signal))> Drop for Raised<F> {
+    fn drop(&mut self) {
+        if self.slot.is_some() {
+            let slot = &mut self.slot;
+            (self.with_signal)(&mut |signal| signal.forget(slot));
+        }
+    }
+}

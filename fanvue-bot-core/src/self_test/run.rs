@@ -70,6 +70,10 @@ impl SelfTest {
         let (message, event) = watch.step(StepName::Prepared, prepared)?;
         let delivered = watch.within(self.courier.deliver(&event)).await;
         watch.step(StepName::Delivered, accepted(delivered))?;
+        let taken_in = watch.within(self.intake.take_in_all_of(conversation()));
+        if let Some(Err(error)) = taken_in.await {
+            tracing::warn!(error = %FailureNote::from_error(&error), "a self-test's event could not be taken in");
+        }
         let store = self.intake.backend().store();
         let stored = watch.within(outcome(&**store, message)).await;
         let stored = match stored {

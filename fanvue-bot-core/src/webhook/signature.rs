@@ -197,7 +197,8 @@ impl Default for Decoy {
     }
 }
 
-/// A body that a [`Verifier`] proved. Nothing else makes one, and nothing else can be parsed.
+/// A body that a [`Verifier`] proved. Nothing else makes one, and nothing else can be parsed, but for one that was
+/// proved before it was kept in an [`Inbox`](crate::inbox::Inbox).
 #[derive(Clone, Copy)]
 pub struct VerifiedBody<'a> {
     body: &'a [u8],
@@ -206,6 +207,15 @@ pub struct VerifiedBody<'a> {
 }
 
 impl<'a> VerifiedBody<'a> {
+    /// One that was proved before it was kept.
+    pub(crate) const fn kept(body: &'a [u8]) -> Self {
+        Self {
+            body,
+            secret: 0,
+            signed_at: None,
+        }
+    }
+
     /// Reads the event.
     ///
     /// # Errors

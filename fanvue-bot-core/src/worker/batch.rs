@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::{Running, Worker, WorkerReport, after, finish_refreshes, note_beat};
+use super::{Running, Worker, WorkerReport, after, finish_refreshes, inbox, note_beat};
 use crate::queue::{FailureNote, QueueError};
 
 /// How much a [`Worker::run_batch`] does.
@@ -31,7 +31,7 @@ pub struct BatchReport {
 }
 
 impl Worker {
-    /// Claims due lanes and works on them until the batch is full, nothing more is due, or the time is up;
+    /// Takes kept events in, claims due lanes and works on them until the batch is full, nothing more is due, or the time is up;
     /// what is not done by then is handed back and goes on where it stood.
     ///
     /// Safe to call at once, in one process or many: each lane is in one hand. Ends within the time, but for
@@ -55,6 +55,7 @@ impl Worker {
         renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut left, mut more_due) = (batch.lanes.max(1), true);
         let mut claimed = 0;
+        inbox::take_in_until(&engine, claim_until).await;
         while left > 0 && more_due && Instant::now() <= claim_until {
             let free = options.concurrency.saturating_sub(state.lanes.len());
             if free == 0 {

@@ -58,7 +58,7 @@ impl PostgresBackend {
         if limit == 0 {
             return Ok(Vec::new());
         }
-        let cursor = self.shared().cursor();
+        let cursor = self.shared().claimed.get();
         let look = self.shared().low_water.look(now);
         let values = Values::default()
             .text(worker.as_str())?
@@ -87,7 +87,7 @@ impl PostgresBackend {
             self.set_aside(job, now).await?;
         }
         let (lanes, cursor) = taken.into_lanes(cursor, limit);
-        self.shared().set_cursor(cursor);
+        self.shared().claimed.set(cursor);
         if let Err(fault) = self.keep_up(now).await {
             // The lanes are claimed all the same.
             tracing::warn!(%fault, "upkeep of the queue failed and is tried again");

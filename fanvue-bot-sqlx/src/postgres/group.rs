@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 /// How many operations may wait before further callers wait for their place.
-const INBOX: usize = 1_024;
+const WAITING: usize = 1_024;
 
 /// So many transactions of one kind at a time: while one waits for the disk, the next is under way. More would
 /// only make the groups smaller.
@@ -26,18 +26,18 @@ impl<A, T> Call<A, T> {
 }
 
 /// Where operations of one kind are handed in.
-pub(super) struct Inbox<A, T>(mpsc::Sender<Call<A, T>>);
+pub(super) struct Batcher<A, T>(mpsc::Sender<Call<A, T>>);
 
-impl<A: Send + 'static, T: Send + 'static> Inbox<A, T> {
-    /// An inbox whose operations are done by `work`, up to `most` at a time, until it is closed or dropped.
+impl<A: Send + 'static, T: Send + 'static> Batcher<A, T> {
+    /// A batcher whose operations are done by `work`, up to `most` at a time, until it is closed or dropped.
     pub(super) fn new<W, F>(most: usize, work: W) -> Self
     where
         W: Fn(Vec<Call<A, T>>) -> F + Send + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        let (inbox, waiting) = mpsc::channel(INBOX);
+        let (handed_in, waiting) = mpsc::channel(WAITING);
         tokio::spawn(serve(waiting, most, work));
-        Self(inbox)
+        Self(handed_in)
     }
 
     /// Hands an operation in and waits for what comes of it; `None` if nobody works any more.
@@ -83,9 +83,9 @@ mod tests {
     async fn what_waits_while_others_work_is_one_group() {
         let sizes = Arc::new(Mutex::new(Vec::new()));
         let gate = Arc::new(Semaphore::new(0));
-        let inbox = {
+        let batcher = {
             let (sizes, gate) = (Arc::clone(&sizes), Arc::clone(&gate));
-            Arc::new(Inbox::new(100, move |group: Vec<Call<u32, u32>>| {
+            Arc::new(Batcher::new(100, move |group: Vec<Call<u32, u32>>| {
                 let gate = Arc::clone(&gate);
                 sizes.lock().unwrap().push(group.len());
                 async move {
@@ -98,8 +98,8 @@ mod tests {
             }))
         };
         let ask = |number| {
-            let inbox = Arc::clone(&inbox);
-            tokio::spawn(async move { (number, inbox.ask(number).await) })
+            let batcher = Arc::clone(&batcher);
+            tokio::spawn(async move { (number, batcher.ask(number).await) })
         };
         let mut callers = Vec::new();
         for number in 0..IN_FLIGHT {

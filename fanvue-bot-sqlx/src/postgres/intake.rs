@@ -13,7 +13,7 @@ use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use super::fault::{Cause, Fault};
-use super::group::{Call, Inbox};
+use super::group::{Batcher, Call};
 use super::options::PostgresBuilder;
 use super::sql::{Columns, Database, Values};
 use super::text;
@@ -44,7 +44,7 @@ pub(super) struct Written {
 
 pub(super) type Outcome = Result<Written, BackendError>;
 
-pub(super) type Intakes = Inbox<Intake, Outcome>;
+pub(super) type Intakes = Batcher<Intake, Outcome>;
 
 /// Where intakes are handed in.
 pub(super) fn intakes(
@@ -57,7 +57,7 @@ pub(super) fn intakes(
         options: Arc::clone(options),
         shared: Arc::clone(shared),
     };
-    Inbox::new(options.max_group, move |group| {
+    Batcher::new(options.max_group, move |group| {
         let writer = writer.clone();
         async move { writer.work(group).await }
     })

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::fault::{Cause, Fault};
 use super::options::{Migrations, PostgresBuilder, Source, WakeUps};
 use super::sql::{Database, Owner, Pooler};
-use super::{Inner, OpenError, PostgresBackend, intake, queue, wake};
+use super::{Inner, OpenError, PostgresBackend, inbox, intake, queue, wake};
 use crate::migration::{Migration, Mismatch, made, pending};
 
 const MIGRATIONS: &[Migration] = &[
@@ -54,6 +54,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "reasons",
         sql: include_str!("migrations/0008_reasons.sql"),
     },
+    Migration {
+        version: 9,
+        name: "inbox",
+        sql: include_str!("migrations/0009_inbox.sql"),
+    },
 ];
 
 /// Postgres 14, as `server_version_num` writes it.
@@ -79,6 +84,7 @@ pub(super) async fn open(options: PostgresBuilder) -> Result<PostgresBackend, Op
     Ok(PostgresBackend::new(Inner {
         intakes: intake::intakes(&database, &options, &shared),
         completions: queue::completions(&database, &options, &shared),
+        keeping: inbox::keeping(&database, &options, &shared),
         database,
         options,
         shared,

@@ -15,7 +15,7 @@ use fanvue_bot_core::time::Timestamp;
 use super::PostgresBackend;
 use super::claim::lease_micros;
 use super::fault::Fault;
-use super::group::{Call, Inbox};
+use super::group::{Batcher, Call};
 use super::options::PostgresBuilder;
 use super::sql::{Columns, Database, Values};
 use super::wake::{self, Shared};
@@ -221,7 +221,7 @@ pub(super) struct Completing {
     now: Timestamp,
 }
 
-pub(super) type Completions = Inbox<Completing, Result<(), QueueError>>;
+pub(super) type Completions = Batcher<Completing, Result<(), QueueError>>;
 
 /// Where completions are handed in.
 pub(super) fn completions(
@@ -230,7 +230,7 @@ pub(super) fn completions(
     shared: &Arc<Shared>,
 ) -> Completions {
     let (database, options, shared) = (database.clone(), Arc::clone(options), Arc::clone(shared));
-    Inbox::new(options.max_group, move |group| {
+    Batcher::new(options.max_group, move |group| {
         let (database, options, shared) =
             (database.clone(), Arc::clone(&options), Arc::clone(&shared));
         async move {

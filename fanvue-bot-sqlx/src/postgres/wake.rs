@@ -20,7 +20,7 @@ use super::sql::{Database, Values};
 use crate::settings::micros;
 use crate::signal::Signal;
 
-/// On which those listen who wait for jobs. Carries nothing.
+/// On which those listen who wait for jobs or events. Carries nothing.
 const CHANNEL: &str = "fanvue_bot_jobs";
 
 /// Not waiting for the disk: there is nothing to be found after a crash.
@@ -37,7 +37,9 @@ const RECONNECT: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     pub(super) signal: Signal,
-    /// Other processes are to be told of new jobs.
+    /// Events were kept.
+    pub(super) kept: Kept,
+    /// Other processes are to be told of new jobs or events.
     tell: Notify,
     /// The latest time that a caller named; enqueueing names none.
     latest: AtomicI64,
@@ -48,8 +50,41 @@ pub(super) struct Shared {
     /// When upkeep was last done, and when a warning was last given, in the callers' time.
     kept_up: AtomicI64,
     warned: AtomicI64,
-    /// The creator whose lane was claimed last. Losing it costs nothing but a little fairness.
-    cursor: Mutex<Option<Uuid>>,
+    /// The creator whose lane was claimed last.
+    pub(super) claimed: Cursor,
+    /// The creator whose event was listed last.
+    pub(super) taken_in: Cursor,
+}
+
+/// The creator with whom a walk over all of them stopped. Losing it costs nothing but a little fairness.
+#[derive(Debug, Default)]
+pub(super) struct Cursor(Mutex<Option<Uuid>>);
+
+impl Cursor {
+    pub(super) fn get(&self) -> Option<Uuid> {
+        *self.0.lock().ok()?
+    }
+
+    pub(super) fn set(&self, creator: Option<Uuid>) {
+        if let Ok(mut cursor) = self.0.lock() {
+            *cursor = creator;
+        }
+    }
+}
+
+/// That events were kept in this process since somebody looked last.
+#[derive(Debug, Default)]
+pub(super) struct Kept(Notify);
+
+impl Kept {
+    pub(super) fn raise(&self) {
+        self.0.notify_one();
+    }
+
+    /// Resolves after a [`Kept::raise`], also one before the call.
+    pub(super) async fn raised(&self) {
+        self.0.notified().await;
+    }
 }
 
 impl Shared {
@@ -58,6 +93,18 @@ impl Shared {
         self.low_water.lower(due);
         self.signal.raise();
         self.tell.notify_one();
+    }
+
+    /// Events were kept.
+    pub(super) fn kept_more(&self) {
+        self.kept.raise();
+        self.tell.notify_one();
+    }
+
+    /// Others may have added jobs or kept events.
+    fn hear(&self) {
+        self.signal.raise();
+        self.kept.raise();
     }
 
     /// Notes what time it is for a caller.
@@ -97,16 +144,6 @@ impl Shared {
     fn next_due(&self) -> Option<Timestamp> {
         self.next_due.lock().ok()?.map(Timestamp::from_micros)
     }
-
-    pub(super) fn cursor(&self) -> Option<Uuid> {
-        *self.cursor.lock().ok()?
-    }
-
-    pub(super) fn set_cursor(&self, creator: Option<Uuid>) {
-        if let Ok(mut cursor) = self.cursor.lock() {
-            *cursor = creator;
-        }
-    }
 }
 
 /// Whether `interval` has passed since the time in `last`, which is now then.
@@ -118,7 +155,7 @@ fn passed(last: &AtomicI64, now: Timestamp, interval: Duration) -> bool {
             .is_ok()
 }
 
-/// Tells other processes of new jobs, at once, and then at most once in `interval`. A NOTIFY takes a lock that
+/// Tells other processes of new jobs and events, at once, and then at most once in `interval`. A NOTIFY takes a lock that
 /// all databases of the server share, so it is kept out of the transactions that it speaks of.
 pub(super) fn notify(
     database: &Database,
@@ -166,13 +203,13 @@ async fn hear(options: PgConnectOptions, shared: &Shared, patience: Duration) ->
     let mut listener = PgListener::connect_with(&pool).await?;
     listener.listen(CHANNEL).await?;
     // What was told while nobody listened is unknown, so it counts as told.
-    shared.signal.raise();
+    shared.hear();
     loop {
         match timeout(patience, listener.try_recv()).await {
             Ok(heard) => {
                 // Nothing for a lost connection, which has been replaced.
                 heard?;
-                shared.signal.raise();
+                shared.hear();
             }
             Err(_elapsed) => {
                 // Nobody enqueued, or the network has lost the connection and told nobody.

@@ -8,7 +8,7 @@
 //! In text on Postgres the character U+0000, which it does not store, is written as U+10FFFF and `0`, and U+10FFFF as
 //! U+10FFFF and `1`.
 //!
-//! Not here: sealed secrets, which only a vault reads; and what the migrations and the queue keep for themselves.
+//! Not here: sealed secrets, which only a vault reads; events that wait to be taken in; and what the migrations and the queue keep for themselves.
 
 use sea_orm::sea_query::ValueType;
 use sea_orm::{ColumnDef, ColumnTypeTrait as _};

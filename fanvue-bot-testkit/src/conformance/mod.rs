@@ -17,6 +17,11 @@
 //!         fanvue_bot_core::memory::MemoryQueue::new()
 //!     });
 //! }
+//! mod inbox {
+//!     fanvue_bot_testkit::inbox_conformance!(async {
+//!         fanvue_bot_core::memory::MemoryInbox::new()
+//!     });
+//! }
 //! mod vault {
 //!     fanvue_bot_testkit::secret_vault_conformance!(async {
 //!         fanvue_bot_core::memory::MemoryVault::new()
@@ -74,6 +79,7 @@ pub mod backend;
 mod cut;
 pub mod given;
 mod guarded;
+pub mod inbox;
 pub mod queue;
 pub mod rewrap;
 pub mod store;
@@ -157,6 +163,7 @@ macro_rules! into_arc {
 into_arc!(
     fanvue_bot_core::admin::AdminQueries,
     fanvue_bot_core::store::Store,
+    fanvue_bot_core::inbox::Inbox,
     fanvue_bot_core::queue::JobQueue,
     fanvue_bot_core::secret::SecretVault
 );

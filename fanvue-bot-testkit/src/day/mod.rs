@@ -32,6 +32,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanvue_bot_core::backend::CommitAndEnqueue;
+use fanvue_bot_core::inbox::Inbox;
 use fanvue_bot_core::queue::JobQueue;
 use fanvue_bot_core::store::Store;
 use fanvue_bot_core::time::Timestamp;
@@ -51,6 +52,7 @@ pub struct Day {
     pub(crate) requests_per_minute: u64,
     pub(crate) interleave: u64,
     pub(crate) next_due: Option<NextDue>,
+    pub(crate) inbox: Option<Arc<dyn Inbox>>,
 }
 
 type NextDue = Arc<dyn Fn() -> Option<Timestamp> + Send + Sync>;
@@ -87,6 +89,7 @@ impl Day {
             requests_per_minute: 6,
             interleave: 60,
             next_due: None,
+            inbox: None,
         }
     }
 
@@ -124,6 +127,13 @@ impl Day {
     #[must_use]
     pub const fn interleaving(mut self, thousandths: u64) -> Self {
         self.interleave = thousandths;
+        self
+    }
+
+    /// Keeping webhooks' events in an inbox, an empty one, which fails as the rest does.
+    #[must_use]
+    pub fn inbox(mut self, inbox: Arc<dyn Inbox>) -> Self {
+        self.inbox = Some(inbox);
         self
     }
 

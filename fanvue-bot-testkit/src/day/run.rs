@@ -14,6 +14,7 @@ use fanvue_bot_core::creator::Creator;
 use fanvue_bot_core::engine::{CaughtUp, Engine};
 use fanvue_bot_core::entropy::Seed;
 use fanvue_bot_core::id::{AccountId, CreatorId};
+use fanvue_bot_core::intake::IntakeError;
 use fanvue_bot_core::llm::{Completion, CompletionRequest};
 use fanvue_bot_core::memory::MemoryVault;
 use fanvue_bot_core::oauth::TokenSource;
@@ -48,6 +49,15 @@ const LEASE: Duration = Duration::from_secs(30);
 const POLLED: Duration = Duration::from_secs(300);
 /// After the last scene everything has to come to rest within this time.
 const REST: Duration = Duration::from_secs(6 * 3_600);
+
+/// What a look at the inbox came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TakenIn {
+    Nothing,
+    Some,
+    /// It failed, or nobody looked.
+    Failed,
+}
 
 /// The stage: everything but what is under test.
 struct Stage {
@@ -113,7 +123,10 @@ where
         inner: Faulty::new(model(&clock), plan.clone()),
         crossing: crossing.clone(),
     });
-    let faulty = Backend::shared(Arc::new(Faulty::new(backend, plan.clone())));
+    let mut faulty = Backend::shared(Arc::new(Faulty::new(backend, plan.clone())));
+    if let Some(inbox) = &day.inbox {
+        faulty = faulty.inbox(Arc::new(Faulty::new(Arc::clone(inbox), plan.clone())));
+    }
     let tokens = TokenSource::new(
         Arc::new(MemoryVault::new()),
         Arc::clone(truth.store()),
@@ -290,6 +303,8 @@ impl Stage {
                 }
             }
             busy |= self.deliver().await;
+            let taken_in = self.take_in().await;
+            busy |= taken_in == TakenIn::Some;
             busy |= self.work(&worker).await;
             busy |= self.poll().await;
             if busy {
@@ -304,6 +319,7 @@ impl Stage {
                 lock(&self.world).next_due().map(timestamp),
                 next_job,
                 self.next_poll(),
+                (taken_in == TakenIn::Failed).then(|| now + Duration::from_secs(1)),
             ]
             .into_iter()
             .flatten()
@@ -388,9 +404,38 @@ impl Stage {
         let Ok(event) = verified.parse(&Hints::default()) else {
             return 200;
         };
-        match self.engine.accept(&event).await {
+        let intake = self.engine.intake();
+        match intake.receive(&event, verified, &Hints::default()).await {
             Ok(_) => 200,
             Err(_) => 503,
+        }
+    }
+
+    /// Takes in what is in the inbox, if there is one: now and then only, as where another process does it.
+    async fn take_in(&self) -> TakenIn {
+        let intake = self.engine.intake();
+        let Some(inbox) = intake.backend().kept_in() else {
+            return TakenIn::Nothing;
+        };
+        if self.dice.chance(500) {
+            return TakenIn::Failed;
+        }
+        let taking_in = async {
+            let waiting = inbox.waiting(self.clock.now(), 16).await?;
+            for event in &waiting {
+                intake.take_in(event).await?;
+                inbox.settle(&[event.id]).await?;
+            }
+            Ok::<_, IntakeError>(!waiting.is_empty())
+        };
+        match unless_crashed(&self.plan, taking_in).await {
+            Ok(Ok(true)) => TakenIn::Some,
+            Ok(Ok(false)) => TakenIn::Nothing,
+            Ok(Err(_)) => TakenIn::Failed,
+            Err(_) => {
+                self.crashes.fetch_add(1, Ordering::Relaxed);
+                TakenIn::Failed
+            }
         }
     }
 

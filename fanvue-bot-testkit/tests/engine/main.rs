@@ -7,6 +7,7 @@
 
 mod fake;
 mod ids;
+mod kept;
 mod past;
 mod policy;
 mod scene;

@@ -174,23 +174,52 @@ impl Scene {
         text: Option<&str>,
         kind: &str,
     ) -> Event {
+        let body = self.body(fan, what, sender, number, text, kind);
+        let (verifier, header) = self.signed(&body);
+        let proved = verifier.verify(header.as_bytes(), body.as_bytes(), self.clock.now());
+        proved.unwrap().parse(&Hints::default()).unwrap()
+    }
+
+    /// A webhook's body.
+    fn body(
+        &self,
+        fan: &str,
+        what: &str,
+        sender: &str,
+        number: u32,
+        text: Option<&str>,
+        kind: &str,
+    ) -> String {
         let (now, id) = (self.clock.now(), message(number));
         let text = text.map_or(String::new(), |text| format!(r#""text":"{text}","#));
-        let body = format!(
+        format!(
             r#"{{"id":"evt_{what}_{number}","type":"creator.message.{what}","timestamp":"{now}",
                 "data":{{"object":"message","uuid":"{id}","sender":"{sender}","created_at":"{now}",
                 {text}"message_type":"{kind}","is_automated":false,
                 "creator":{{"uuid":"{}"}},"fan":{fan}}}}}"#,
             account()
-        );
+        )
+    }
+
+    /// What proves a body, and its header.
+    fn signed(&self, body: &str) -> (Verifier, String) {
         let secret = Secret::new("whsec_test");
-        let header = Signer::new(&secret).unwrap().header(now, body.as_bytes());
-        Verifier::new(&secret)
-            .unwrap()
-            .verify(header.as_bytes(), body.as_bytes(), now)
-            .unwrap()
-            .parse(&Hints::default())
-            .unwrap()
+        let signer = Signer::new(&secret).unwrap();
+        let header = signer.header(self.clock.now(), body.as_bytes());
+        (Verifier::new(&secret).unwrap(), header)
+    }
+
+    /// Fanvue tells that the fan wrote, by a webhook as a web server receives it.
+    pub(crate) async fn receive(&self, number: u32, text: &str) -> Accepted {
+        let event = self.received(number, Some(text));
+        let fan = format!(r#"{{"uuid":"{}"}}"#, fan());
+        let kind = "SINGLE_RECIPIENT";
+        let body = self.body(&fan, "received", "fan", number, Some(text), kind);
+        let (verifier, header) = self.signed(&body);
+        let proved = verifier.verify(header.as_bytes(), body.as_bytes(), self.clock.now());
+        let (intake, hints) = (self.engine.intake(), Hints::default());
+        let received = intake.receive(&event, proved.unwrap(), &hints);
+        received.await.unwrap()
     }
 
     pub(crate) async fn deliver(&self, event: &Event) -> Result<Accepted, IntakeError> {

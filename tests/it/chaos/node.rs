@@ -147,12 +147,16 @@ fn timing() -> Timing {
     )
 }
 
+fn backend(database: &PostgresBackend) -> Backend {
+    Backend::shared(Arc::new(database.clone())).inbox(Arc::new(database.clone()))
+}
+
 async fn receive(
     address: SocketAddr,
     database: &PostgresBackend,
     stopped: impl Future<Output = ()>,
 ) {
-    let backend = Backend::shared(Arc::new(database.clone()));
+    let backend = backend(database);
     let intake = fanvue_bot::intake::Intake::new(backend).timing(timing());
     let verifier = Verifier::new(&Secret::new(WEBHOOK_SECRET)).unwrap();
     let router = Webhooks::builder(verifier, intake).build().router();
@@ -165,7 +169,7 @@ async fn receive(
 }
 
 async fn work(setup: &Setup, database: &PostgresBackend, stopped: impl Future<Output = ()>) {
-    let backend = Backend::shared(Arc::new(database.clone()));
+    let backend = backend(database);
     let fanvue = Arc::new(
         RestClient::builder()
             .api_base_url(setup.simulator.as_str())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fanvue_bot_core::admin::AdminQueries;
 use fanvue_bot_core::backend::Backend;
 use fanvue_bot_core::memory::{
-    MemoryBackend, MemoryQueue, MemoryStore, MemoryVault, SealedMemoryVault,
+    MemoryBackend, MemoryInbox, MemoryQueue, MemoryStore, MemoryVault, SealedMemoryVault,
 };
 use fanvue_bot_core::queue::JobQueue;
 use fanvue_bot_core::secret::{Keyring, MasterKey, Rewrap, SecretVault};
@@ -13,8 +13,8 @@ use fanvue_bot_core::store::Store;
 use fanvue_bot_testkit::conformance::{Guarded, Reopen};
 use fanvue_bot_testkit::fault::{FaultPlan, Faulty};
 use fanvue_bot_testkit::{
-    admin_queries_conformance, commit_and_enqueue_conformance, job_queue_conformance,
-    rewrap_conformance, secret_vault_conformance, store_conformance,
+    admin_queries_conformance, commit_and_enqueue_conformance, inbox_conformance,
+    job_queue_conformance, rewrap_conformance, secret_vault_conformance, store_conformance,
 };
 
 fn sealed_vault() -> SealedMemoryVault {
@@ -32,6 +32,12 @@ mod queue {
     use super::*;
 
     job_queue_conformance!(async { MemoryQueue::new() });
+}
+
+mod inbox {
+    use super::*;
+
+    inbox_conformance!(async { MemoryInbox::new() });
 }
 
 mod vault {

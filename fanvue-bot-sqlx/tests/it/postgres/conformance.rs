@@ -10,8 +10,8 @@ use fanvue_bot_sqlx::postgres::{LeaseClock, Pooler};
 use fanvue_bot_sqlx::{PostgresBackend, PostgresVault};
 use fanvue_bot_testkit::conformance::{Guarded, LeaseClock as Clock, Reopen};
 use fanvue_bot_testkit::{
-    admin_queries_conformance, commit_and_enqueue_conformance, job_queue_conformance,
-    rewrap_conformance, secret_vault_conformance, store_conformance,
+    admin_queries_conformance, commit_and_enqueue_conformance, inbox_conformance,
+    job_queue_conformance, rewrap_conformance, secret_vault_conformance, store_conformance,
 };
 
 use super::server::{Fresh, fresh};
@@ -68,6 +68,12 @@ mod queue {
     job_queue_conformance!(on!(direct()));
 }
 
+mod inbox {
+    use super::*;
+
+    inbox_conformance!(on!(direct()));
+}
+
 mod vault_directly {
     use super::*;
 
@@ -118,6 +124,12 @@ mod queue_behind_a_pooler {
     use super::*;
 
     job_queue_conformance!(on!(pooled()), Clock::Server);
+}
+
+mod inbox_behind_a_pooler {
+    use super::*;
+
+    inbox_conformance!(on!(pooled()));
 }
 
 mod vault_behind_a_pooler {

@@ -77,6 +77,14 @@ impl Explained {
             .filter_map(|key| self.plan.get(*key)?.as_u64())
             .sum()
     }
+
+    /// How many rows came of it.
+    pub(crate) fn rows(&self) -> u64 {
+        // Newer servers write it with decimals.
+        let rows = self.plan.get("Actual Rows").map(Value::to_string);
+        let whole = rows.as_deref().and_then(|rows| rows.split('.').next());
+        whole.and_then(|rows| rows.parse().ok()).unwrap_or(0)
+    }
 }
 
 fn visit(node: &Value, see: &mut impl FnMut(&Value)) {
