@@ -28,7 +28,9 @@ use fanvue_bot::prompt::without_marks;
 use fanvue_bot::queue::WorkerId;
 use fanvue_bot::revision::{Revision, Versioned};
 use fanvue_bot::settings::Settings;
-use fanvue_bot::store::{Change, Due, HolderId, Lease, LeaseName, RegisterName, Store, StoreError};
+use fanvue_bot::store::{
+    Change, Due, Erased, HolderId, Lease, LeaseName, RegisterName, Store, StoreError,
+};
 use fanvue_bot::time::Timestamp;
 use fanvue_bot::webhook::{Hints, Verifier};
 use fanvue_bot::worker::{Worker, WorkerOptions};
@@ -151,6 +153,15 @@ impl<S: Store> Store for Counted<S> {
         expected: Option<Revision>,
     ) -> Result<Revision, StoreError> {
         self.count("commit").commit(change, expected).await
+    }
+
+    async fn erase(
+        &self,
+        id: ConversationId,
+        through: Timestamp,
+        limit: usize,
+    ) -> Result<Erased, StoreError> {
+        self.count("erase").erase(id, through, limit).await
     }
 
     async fn acquire_lease(

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::id::{ConversationId, CreatorId, FanId, JobId};
+use crate::page::{Page, PageRequest};
 use crate::retry::Retry;
 use crate::text::text_newtype;
 use crate::time::Timestamp;
@@ -78,6 +79,20 @@ text_newtype! {
 
     /// The text.
     as_str;
+}
+
+impl IdempotencyKey {
+    /// The key `name` of a lane: it begins with the lane, so that it goes when the lane is erased.
+    #[must_use]
+    pub fn in_lane(lane: &OrderingKey, name: &str) -> Self {
+        Self::new(format!("{}{name}", Self::prefix_of(lane)))
+    }
+
+    /// What the keys of a lane begin with, and no others.
+    #[must_use]
+    pub fn prefix_of(lane: &OrderingKey) -> String {
+        format!("{}/", lane.lane)
+    }
 }
 
 /// What goes first when not everything can: an earlier variant is claimed before a later one.
@@ -261,6 +276,45 @@ impl FailureNote {
     }
 }
 
+/// A job as it stands, for people to see. Gives no right to end it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "adapters build it from rows")]
+pub struct JobRecord {
+    /// Which job.
+    pub job: JobId,
+    /// What it asks for.
+    pub kind: JobKind,
+    /// When it is or was due.
+    pub due: Timestamp,
+    /// What goes first.
+    pub priority: Priority,
+    /// How often it has been claimed.
+    pub attempts: u32,
+    /// What became of it so far.
+    pub standing: JobStanding,
+}
+
+/// Whether a job has still to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "what has ended otherwise is not kept"
+)]
+pub enum JobStanding {
+    /// It waits or is being done.
+    Open {
+        /// Why it was handed back last, if it was.
+        last_error: Option<FailureNote>,
+    },
+    /// It was given up.
+    GivenUp {
+        /// When.
+        at: Timestamp,
+        /// Why.
+        cause: FailureNote,
+    },
+}
+
 /// A durable queue of jobs.
 ///
 /// - **At least once**: a job whose lease lapses is handed out again, with a higher attempt.
@@ -345,6 +399,27 @@ pub trait JobQueue: fmt::Debug + Send + Sync + 'static {
         cause: &FailureNote,
     ) -> Result<(), QueueError>;
 
+    /// The jobs of a lane that have not ended, in hands or not, and those that were given up: in the order in which
+    /// they were enqueued. For people to see. A job that stays while pages are read appears exactly once.
+    ///
+    /// # Errors
+    /// [`QueueError::InvalidCursor`] if the cursor is not from the list of `lane`.
+    async fn jobs(
+        &self,
+        lane: &OrderingKey,
+        page: &PageRequest,
+    ) -> Result<Page<JobRecord>, QueueError>;
+
+    /// Erases what the queue holds of a lane: its jobs that nobody has claimed, those that were given up, the keys
+    /// of both and those of its ended jobs that are [`IdempotencyKey::in_lane`], which are free from here on. Of a
+    /// claimed job the note of its last failure is erased; it stays claimed, and what is left of it ends with it.
+    ///
+    /// All or nothing, durable when this returns, idempotent.
+    ///
+    /// # Errors
+    /// [`QueueError::Unavailable`]; nothing was erased then.
+    async fn erase_lane(&self, lane: &OrderingKey) -> Result<(), QueueError>;
+
     /// Resolves when a claim may find work: a signal from an enqueue, or the next due time. May resolve
     /// for nothing, and may miss work that other processes enqueued or, in an adapter that cannot sleep,
     /// a due time; so callers also poll. A job enqueued between a claim and the call is not missed.
@@ -364,6 +439,9 @@ pub enum QueueError {
         /// Which.
         jobs: Vec<JobId>,
     },
+    /// The cursor does not belong to this list.
+    #[error("the page cursor is not from this list; start again without one")]
+    InvalidCursor,
     /// A stored job does not read back; a newer version of the library may have written it.
     #[error("a stored job does not read back: {reason}")]
     Corrupt {
@@ -391,7 +469,7 @@ impl QueueError {
     pub const fn retry(&self) -> Retry {
         match self {
             Self::ClaimLost { .. } => Retry::Reconcile,
-            Self::Corrupt { .. } => Retry::Never,
+            Self::Corrupt { .. } | Self::InvalidCursor => Retry::Never,
             Self::Unavailable { .. } => Retry::Backoff,
         }
     }
@@ -445,6 +523,14 @@ macro_rules! forward_queue {
                 cause: &FailureNote,
             ) -> Result<(), QueueError> {
                 (**self).dead_letter(claim, now, cause).await
+            }
+
+            async fn jobs(&self, lane: &OrderingKey, page: &PageRequest) -> Result<Page<JobRecord>, QueueError> {
+                (**self).jobs(lane, page).await
+            }
+
+            async fn erase_lane(&self, lane: &OrderingKey) -> Result<(), QueueError> {
+                (**self).erase_lane(lane).await
             }
 
             async fn ready(&self) -> Result<(), QueueError> {

@@ -118,6 +118,19 @@ pub struct Due {
     pub wake_at: Timestamp,
 }
 
+/// How far an erasure is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "there may be more to erase or there is not"
+)]
+pub enum Erased {
+    /// There may be more to erase: call again.
+    Some,
+    /// Nothing is left of what was to be erased.
+    All,
+}
+
 text_newtype! {
     /// Names something that one process at a time may do, such as refreshing one grant's token.
     #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -273,6 +286,21 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         expected: Option<Revision>,
     ) -> Result<Revision, StoreError>;
 
+    /// Erases up to `limit` of the messages of a conversation that were sent at or before `through`, each with the
+    /// decision about it, and what is known of the fan. Durable when this returns. The state of the conversation
+    /// stays, and with it its revision, which goes on counting: whoever worked on an older one can commit nothing.
+    ///
+    /// Idempotent: called until it answers [`Erased::All`], by whoever and however often it was stopped between.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says; nothing was erased by this call then.
+    async fn erase(
+        &self,
+        id: ConversationId,
+        through: Timestamp,
+        limit: usize,
+    ) -> Result<Erased, StoreError>;
+
     /// Takes the lease if it is free, lapsed, or held by this holder already, until `now + ttl`, when it
     /// lapses. `None` if somebody else holds it.
     ///
@@ -415,6 +443,10 @@ macro_rules! forward_store {
 
             async fn commit(&self, change: &Change, expected: Option<Revision>) -> Result<Revision, StoreError> {
                 (**self).commit(change, expected).await
+            }
+
+            async fn erase(&self, id: ConversationId, through: Timestamp, limit: usize) -> Result<Erased, StoreError> {
+                (**self).erase(id, through, limit).await
             }
 
             async fn acquire_lease(

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use fanvue_bot_core::admin::{DecidedMessage, DecisionsOf};
 use fanvue_bot_core::id::{ConversationId, CreatorId};
 use fanvue_bot_core::page::Cursor;
+use fanvue_bot_core::queue::{OrderingKey, QueueError};
 use fanvue_bot_core::secret::VaultError;
 use fanvue_bot_core::store::StoreError;
 use uuid::Uuid;
@@ -30,6 +31,12 @@ pub(crate) struct DecisionCursor {
     pub(crate) decided_at: i64,
     pub(crate) fan: Uuid,
     pub(crate) id: Uuid,
+}
+
+/// The last job of a page of a lane's jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct JobCursor {
+    pub(crate) seq: i64,
 }
 
 /// The last secret of a page of those under other master keys; no owner is the deployment.
@@ -102,6 +109,25 @@ impl DecisionCursor {
             fan,
             id,
         })
+    }
+}
+
+impl JobCursor {
+    pub(crate) fn encode(self, lane: &OrderingKey) -> Cursor {
+        encode(
+            "j1",
+            mark(&[lane.creator.as_uuid(), lane.lane]),
+            self.seq,
+            [],
+        )
+    }
+
+    pub(crate) fn decode(cursor: &Cursor, lane: &OrderingKey) -> Result<Self, QueueError> {
+        let list = mark(&[lane.creator.as_uuid(), lane.lane]);
+        match decode::<0>(cursor, "j1", list) {
+            Ok((seq, [])) => Ok(Self { seq }),
+            Err(_) => Err(QueueError::InvalidCursor),
+        }
     }
 }
 

@@ -17,7 +17,9 @@ use fanvue_bot_core::store::StoreError;
 pub(crate) use self::conversation::ConversationRow;
 pub(crate) use self::creator::CreatorRow;
 pub(crate) use self::fan::FanRow;
-pub(crate) use self::job::{JobRow, SET_ASIDE, SET_ASIDE_ATTEMPTS, kind_from_json};
+pub(crate) use self::job::{
+    JobRow, SET_ASIDE, SET_ASIDE_ATTEMPTS, StandingRow, keys_of_lane, kind_from_json,
+};
 pub(crate) use self::message::{ContentRow, DecisionRow, MessageRow};
 
 /// A stored field that does not read back. Names the field and never shows what it holds.

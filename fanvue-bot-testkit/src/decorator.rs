@@ -92,14 +92,15 @@ macro_rules! decorate_ports {
             use fanvue_bot_core::message::Message;
             use fanvue_bot_core::page::{Page, PageRequest};
             use fanvue_bot_core::queue::{
-                Claim, ClaimedLane, Enqueued, FailureNote, JobQueue, NewJob, QueueError, WorkerId,
+                Claim, ClaimedLane, Enqueued, FailureNote, JobQueue, JobRecord, NewJob,
+                OrderingKey, QueueError, WorkerId,
             };
             use fanvue_bot_core::revision::{Revision, Versioned};
             use fanvue_bot_core::secret::{
                 KeyId, Rewrap, Rewrapped, SealedUnder, Secret, SecretId, SecretVault, VaultError,
             };
             use fanvue_bot_core::store::{
-                Change, Due, HolderId, Lease, LeaseName, RegisterName, Store, StoreError,
+                Change, Due, Erased, HolderId, Lease, LeaseName, RegisterName, Store, StoreError,
             };
             use fanvue_bot_core::time::Timestamp;
 
@@ -186,6 +187,16 @@ macro_rules! decorate_ports {
                     expected: Option<Revision>,
                 ) -> Result<Revision, StoreError> {
                     self.around("Store::commit", Write, self.inner.commit(change, expected))
+                        .await
+                }
+
+                async fn erase(
+                    &self,
+                    id: ConversationId,
+                    through: Timestamp,
+                    limit: usize,
+                ) -> Result<Erased, StoreError> {
+                    self.around("Store::erase", Write, self.inner.erase(id, through, limit))
                         .await
                 }
 
@@ -340,6 +351,20 @@ macro_rules! decorate_ports {
                         self.inner.dead_letter(claim, now, cause),
                     )
                     .await
+                }
+
+                async fn jobs(
+                    &self,
+                    lane: &OrderingKey,
+                    page: &PageRequest,
+                ) -> Result<Page<JobRecord>, QueueError> {
+                    self.around("JobQueue::jobs", Read, self.inner.jobs(lane, page))
+                        .await
+                }
+
+                async fn erase_lane(&self, lane: &OrderingKey) -> Result<(), QueueError> {
+                    self.around("JobQueue::erase_lane", Write, self.inner.erase_lane(lane))
+                        .await
                 }
 
                 async fn ready(&self) -> Result<(), QueueError> {

@@ -45,12 +45,13 @@ use fanvue_bot_core::llm::{Completion, CompletionRequest, LlmCapabilities, LlmEr
 use fanvue_bot_core::message::Message;
 use fanvue_bot_core::page::{Page, PageRequest};
 use fanvue_bot_core::queue::{
-    Claim, ClaimedLane, Enqueued, FailureNote, JobQueue, NewJob, QueueError, WorkerId,
+    Claim, ClaimedLane, Enqueued, FailureNote, JobQueue, JobRecord, NewJob, OrderingKey,
+    QueueError, WorkerId,
 };
 use fanvue_bot_core::revision::{Revision, Versioned};
 use fanvue_bot_core::secret::{Secret, SecretId, SecretVault, VaultError};
 use fanvue_bot_core::store::{
-    Change, Due, HolderId, Lease, LeaseName, RegisterName, Store, StoreError,
+    Change, Due, Erased, HolderId, Lease, LeaseName, RegisterName, Store, StoreError,
 };
 use fanvue_bot_core::time::Timestamp;
 use mockall::mock;
@@ -71,6 +72,7 @@ mock! {
         async fn message(&self, id: ConversationId, message: MessageId) -> Result<Option<Message>, StoreError>;
         async fn due(&self, of: Option<CreatorId>, until: Timestamp, page: &PageRequest) -> Result<Page<Due>, StoreError>;
         async fn commit(&self, change: &Change, expected: Option<Revision>) -> Result<Revision, StoreError>;
+        async fn erase(&self, id: ConversationId, through: Timestamp, limit: usize) -> Result<Erased, StoreError>;
         async fn acquire_lease(&self, name: &LeaseName, holder: &HolderId, now: Timestamp, ttl: Duration) -> Result<Option<Lease>, StoreError>;
         async fn release_lease(&self, lease: Lease) -> Result<(), StoreError>;
         async fn register(&self, name: &RegisterName) -> Result<Option<Versioned<String>>, StoreError>;
@@ -91,6 +93,8 @@ mock! {
         async fn complete(&self, claims: Vec<Claim>, now: Timestamp) -> Result<(), QueueError>;
         async fn reschedule(&self, claim: Claim, due: Timestamp, cause: &FailureNote) -> Result<(), QueueError>;
         async fn dead_letter(&self, claim: Claim, now: Timestamp, cause: &FailureNote) -> Result<(), QueueError>;
+        async fn jobs(&self, lane: &OrderingKey, page: &PageRequest) -> Result<Page<JobRecord>, QueueError>;
+        async fn erase_lane(&self, lane: &OrderingKey) -> Result<(), QueueError>;
         async fn ready(&self) -> Result<(), QueueError>;
     }
 }

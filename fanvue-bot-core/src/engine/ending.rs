@@ -75,7 +75,8 @@ impl Engine {
         claims: &[Claim],
     ) -> Result<(), EngineError> {
         if let (Some(due), Some(claim)) = (wake_at, claims.first()) {
-            let key = IdempotencyKey::new(format!("after/{}/{}", claim.job, claim.token));
+            let name = format!("after/{}/{}", claim.job, claim.token);
+            let key = IdempotencyKey::in_lane(&id.into(), &name);
             self.backend()
                 .queue()
                 .enqueue(&[NewJob::wake(id, due, key)])

@@ -40,8 +40,8 @@ impl Engine {
             .iter()
             .map(|due| {
                 let id = due.conversation;
-                let key = format!("due/{}/{}/{}", id.creator, id.fan, due.wake_at.as_micros());
-                NewJob::wake(id, now, IdempotencyKey::new(key))
+                let key = format!("due/{}", due.wake_at.as_micros());
+                NewJob::wake(id, now, IdempotencyKey::in_lane(&id.into(), &key))
             })
             .collect();
         if !jobs.is_empty() {

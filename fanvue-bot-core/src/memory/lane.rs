@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::JobId;
-use crate::queue::{IdempotencyKey, JobKind, OrderingKey, Priority};
+use crate::queue::{FailureNote, IdempotencyKey, JobKind, OrderingKey, Priority};
 use crate::time::Timestamp;
 
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub(super) struct Job {
     pub(super) number: u64,
     pub(super) attempt: u32,
     pub(super) state: JobState,
+    /// Why it was handed back last.
+    pub(super) last_error: Option<FailureNote>,
 }
 
 impl Job {

@@ -12,7 +12,7 @@ use super::signal::Signal;
 use crate::id::{CreatorId, JobId};
 use crate::queue::{
     Claim, ClaimedJob, ClaimedLane, Enqueued, FailureNote, IdempotencyKey, JobKind, NewJob,
-    OrderingKey, QueueError,
+    OrderingKey, Priority, QueueError,
 };
 use crate::time::Timestamp;
 
@@ -30,6 +30,8 @@ pub struct DeadLetter {
     pub idempotency_key: IdempotencyKey,
     /// When it was due last.
     pub due: Timestamp,
+    /// What went first.
+    pub priority: Priority,
     /// How often it was claimed.
     pub attempts: u32,
     /// When it was given up.
@@ -40,19 +42,19 @@ pub struct DeadLetter {
 
 #[derive(Debug)]
 pub(super) struct Lanes {
-    jobs: BTreeMap<JobId, Job>,
-    lanes: BTreeMap<OrderingKey, Lane>,
+    pub(super) jobs: BTreeMap<JobId, Job>,
+    pub(super) lanes: BTreeMap<OrderingKey, Lane>,
     /// Lanes by the time from which they can be claimed.
     waiting: BTreeSet<(Timestamp, OrderingKey)>,
     /// Lanes whose time had come at some claim, by creator.
     ready: BTreeMap<CreatorId, BTreeSet<(Rank, Uuid)>>,
     /// The creator whose lane was claimed last: the next claim goes on behind it.
     last_served: Option<CreatorId>,
-    keys: BTreeSet<(CreatorId, IdempotencyKey)>,
+    pub(super) keys: BTreeSet<(CreatorId, IdempotencyKey)>,
     /// Keys whose jobs have ended, by the time from which they are free again.
-    retained: BTreeSet<(Timestamp, CreatorId, IdempotencyKey)>,
+    pub(super) retained: BTreeSet<(Timestamp, CreatorId, IdempotencyKey)>,
     retention: Duration,
-    dead: Vec<DeadLetter>,
+    pub(super) dead: Vec<DeadLetter>,
     last_job: u64,
     last_token: u64,
     pub(super) signal: Signal,
@@ -125,6 +127,7 @@ impl Lanes {
             number: self.last_job,
             attempt: 0,
             state: JobState::Queued,
+            last_error: None,
         };
         self.lanes.entry(lane.clone()).or_default().insert(&job);
         self.jobs.insert(id, job);
@@ -205,9 +208,15 @@ impl Lanes {
         }
     }
 
-    pub(super) fn reschedule(&mut self, claim: &Claim, due: Timestamp) -> Result<(), QueueError> {
+    pub(super) fn reschedule(
+        &mut self,
+        claim: &Claim,
+        due: Timestamp,
+        cause: &FailureNote,
+    ) -> Result<(), QueueError> {
         let changed = self.change(claim, |job| {
             job.due = due;
+            job.last_error = Some(cause.clone());
             job.state = JobState::Rescheduled;
         });
         if !changed {
@@ -230,6 +239,7 @@ impl Lanes {
             ordering_key: job.lane,
             idempotency_key: job.key,
             due: job.due,
+            priority: job.priority,
             attempts: job.attempt,
             at: now,
             cause: cause.clone(),
@@ -344,7 +354,7 @@ impl Lanes {
     }
 
     /// Puts a lane that changed into `waiting`, or drops it if it is empty.
-    fn place(&mut self, key: &OrderingKey) {
+    pub(super) fn place(&mut self, key: &OrderingKey) {
         self.unplace(key);
         let Some(lane) = self.lanes.get_mut(key) else {
             return;

@@ -27,6 +27,7 @@ mod backend;
 mod decisions;
 mod inbox;
 mod lane;
+mod lane_records;
 mod lanes;
 mod queue;
 mod records;

@@ -121,9 +121,9 @@ macro_rules! queue_over_lanes {
                 &self,
                 claim: $crate::queue::Claim,
                 due: $crate::time::Timestamp,
-                _cause: &$crate::queue::FailureNote,
+                cause: &$crate::queue::FailureNote,
             ) -> Result<(), $crate::queue::QueueError> {
-                self.with_lanes(|lanes| lanes.reschedule(&claim, due))
+                self.with_lanes(|lanes| lanes.reschedule(&claim, due, cause))
             }
 
             async fn dead_letter(
@@ -133,6 +133,23 @@ macro_rules! queue_over_lanes {
                 cause: &$crate::queue::FailureNote,
             ) -> Result<(), $crate::queue::QueueError> {
                 self.with_lanes(|lanes| lanes.dead_letter(&claim, now, cause))
+            }
+
+            async fn jobs(
+                &self,
+                lane: &$crate::queue::OrderingKey,
+                page: &$crate::page::PageRequest,
+            ) -> Result<$crate::page::Page<$crate::queue::JobRecord>, $crate::queue::QueueError>
+            {
+                self.with_lanes(|lanes| lanes.records(lane, page))
+            }
+
+            async fn erase_lane(
+                &self,
+                lane: &$crate::queue::OrderingKey,
+            ) -> Result<(), $crate::queue::QueueError> {
+                self.with_lanes(|lanes| lanes.erase(lane));
+                Ok(())
             }
 
             async fn ready(&self) -> Result<(), $crate::queue::QueueError> {

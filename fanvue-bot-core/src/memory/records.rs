@@ -14,7 +14,7 @@ use crate::message::Message;
 use crate::page::{Cursor, Page, PageRequest};
 use crate::revision::{Revision, Versioned};
 use crate::store::{
-    Change, ConversationChange, Due, HolderId, Lease, LeaseName, RegisterName, StoreError,
+    Change, ConversationChange, Due, Erased, HolderId, Lease, LeaseName, RegisterName, StoreError,
 };
 use crate::time::Timestamp;
 
@@ -268,6 +268,22 @@ impl Records {
             }
         }
         Ok(revision)
+    }
+
+    pub(super) fn erase(&mut self, id: ConversationId, through: Timestamp, limit: usize) -> Erased {
+        let Some(chat) = self.chats.get_mut(&id) else {
+            return Erased::All;
+        };
+        chat.fan = None;
+        for _ in 0..limit {
+            match chat.messages.first_entry() {
+                Some(first) if first.key().0 <= through => {
+                    chat.sent_at.remove(&first.remove().id);
+                }
+                _ => return Erased::All,
+            }
+        }
+        Erased::Some
     }
 
     pub(super) fn acquire_lease(

@@ -129,6 +129,15 @@ macro_rules! store_over_records {
                 self.with_records(|records| records.commit(change, expected))
             }
 
+            async fn erase(
+                &self,
+                id: $crate::id::ConversationId,
+                through: $crate::time::Timestamp,
+                limit: usize,
+            ) -> Result<$crate::store::Erased, $crate::store::StoreError> {
+                Ok(self.with_records(|records| records.erase(id, through, limit)))
+            }
+
             async fn acquire_lease(
                 &self,
                 name: &$crate::store::LeaseName,

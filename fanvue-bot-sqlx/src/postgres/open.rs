@@ -59,6 +59,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "inbox",
         sql: include_str!("migrations/0009_inbox.sql"),
     },
+    Migration {
+        version: 10,
+        name: "erasure",
+        sql: include_str!("migrations/0010_erasure.sql"),
+    },
 ];
 
 /// Postgres 14, as `server_version_num` writes it.

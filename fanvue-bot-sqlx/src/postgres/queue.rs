@@ -7,10 +7,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use fanvue_bot_core::backend::BackendError;
 use fanvue_bot_core::id::JobId;
+use fanvue_bot_core::page::{Page, PageRequest};
 use fanvue_bot_core::queue::{
-    Claim, ClaimedLane, Enqueued, FailureNote, JobQueue, NewJob, QueueError, WorkerId,
+    Claim, ClaimedLane, Enqueued, FailureNote, JobQueue, JobRecord, NewJob, OrderingKey,
+    QueueError, WorkerId,
 };
 use fanvue_bot_core::time::Timestamp;
+use sqlx::postgres::PgRow;
 
 use super::PostgresBackend;
 use super::claim::lease_micros;
@@ -18,13 +21,19 @@ use super::fault::Fault;
 use super::group::{Batcher, Call};
 use super::options::PostgresBuilder;
 use super::sql::{Columns, Database, Values};
+use super::store::{MOST_ITEMS, none_of, one_more_than};
 use super::wake::{self, Shared};
+use crate::cursor::JobCursor;
 use crate::job_id;
-use crate::row::CorruptField;
+use crate::row::{CorruptField, StandingRow, keys_of_lane};
 use crate::settings::micros;
 
 const EXTEND: &str = "SELECT seq, token, leased_until FROM fanvue_bot.extend($1, $2, $3, $4)";
 const COMPLETE: &str = "SELECT seq, token FROM fanvue_bot.complete($1, $2, $3)";
+const JOBS: &str = "\
+    SELECT seq, id, kind, priority, due_at, attempt, cause, failed_at \
+    FROM fanvue_bot.jobs_after($1, $2, $3, $4)";
+const ERASE: &str = "SELECT fanvue_bot.erase_lane($1, $2, $3, $4)";
 const RESCHEDULE: &str = "SELECT fanvue_bot.reschedule($1, $2, $3, $4)";
 const DEAD_LETTER: &str = "SELECT fanvue_bot.dead_letter($1, $2, $3, $4, $5)";
 
@@ -124,11 +133,66 @@ impl JobQueue for PostgresBackend {
         Ok(())
     }
 
+    async fn jobs(
+        &self,
+        lane: &OrderingKey,
+        page: &PageRequest,
+    ) -> Result<Page<JobRecord>, QueueError> {
+        let after = match &page.after {
+            Some(cursor) => JobCursor::decode(cursor, lane)?.seq,
+            None => i64::MIN,
+        };
+        let limit = page.limit.min(MOST_ITEMS);
+        if limit == 0 {
+            return Ok(none_of(page));
+        }
+        let values = Values::default()
+            .add(lane.creator.as_uuid())?
+            .add(lane.lane)?
+            .add(after)?
+            .add(one_more_than(limit))?;
+        let rows = self.database().call(JOBS, values).await?;
+        let items = rows
+            .iter()
+            .take(limit)
+            .map(|row| Ok(standing(row)?.into_domain()?))
+            .collect::<Result<Vec<JobRecord>, QueueError>>()?;
+        let next = items.last().filter(|_| rows.len() > limit).map(|last| {
+            let seq = job_id::sequence(last.job);
+            JobCursor { seq }.encode(lane)
+        });
+        Ok(Page { items, next })
+    }
+
+    async fn erase_lane(&self, lane: &OrderingKey) -> Result<(), QueueError> {
+        let (from, to) = keys_of_lane(lane);
+        let values = Values::default()
+            .add(lane.creator.as_uuid())?
+            .add(lane.lane)?
+            .add(from)?
+            .add(to)?;
+        self.database().call(ERASE, values).await?;
+        Ok(())
+    }
+
     async fn ready(&self) -> Result<(), QueueError> {
         let poll = self.options().queue.poll_interval;
         wake::ready(self.shared(), poll).await;
         Ok(())
     }
+}
+
+fn standing(row: &PgRow) -> Result<StandingRow, CorruptField> {
+    let columns = Columns::new(row, "jobs");
+    Ok(StandingRow {
+        id: columns.get(1, "id")?,
+        kind: columns.get(2, "kind")?,
+        priority: columns.get::<i16>(3, "priority")?.into(),
+        due: columns.get(4, "due_at")?,
+        attempt: columns.get::<i32>(5, "attempt")?.into(),
+        cause: columns.text_or_null(6, "last_error")?,
+        failed_at: columns.get(7, "failed_at")?,
+    })
 }
 
 fn held(found: bool, claim: &Claim) -> Result<(), QueueError> {

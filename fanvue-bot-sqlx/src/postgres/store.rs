@@ -12,7 +12,7 @@ use fanvue_bot_core::message::Message;
 use fanvue_bot_core::page::{Page, PageRequest};
 use fanvue_bot_core::revision::{Revision, Versioned};
 use fanvue_bot_core::store::{
-    Change, Due, HolderId, Lease, LeaseName, RegisterName, Store, StoreError,
+    Change, Due, Erased, HolderId, Lease, LeaseName, RegisterName, Store, StoreError,
 };
 use fanvue_bot_core::time::Timestamp;
 use sqlx::postgres::PgRow;
@@ -50,6 +50,8 @@ const MESSAGES: &str = "\
 
 const DUE: &str =
     "SELECT creator_id, fan_id, wake_at FROM fanvue_bot.due_after($1, $2, $3, $4, $5, $6)";
+
+const ERASE: &str = "SELECT fanvue_bot.erase_messages($1, $2, $3, $4)";
 
 const ACQUIRE: &str = "SELECT fence, until FROM fanvue_bot.acquire_lease($1, $2, $3, $4)";
 
@@ -212,6 +214,26 @@ impl Store for PostgresBackend {
         expected: Option<Revision>,
     ) -> Result<Revision, StoreError> {
         self.commit_change(change, expected).await
+    }
+
+    async fn erase(
+        &self,
+        id: ConversationId,
+        through: Timestamp,
+        limit: usize,
+    ) -> Result<Erased, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let values = key(id)?.add(through.as_micros())?.add(limit)?;
+        let rows = self.database().call(ERASE, values).await?;
+        let erased: i64 = match rows.first() {
+            Some(row) => Columns::new(row, "messages").get(0, "id")?,
+            None => 0,
+        };
+        Ok(if erased < limit {
+            Erased::All
+        } else {
+            Erased::Some
+        })
     }
 
     async fn acquire_lease(

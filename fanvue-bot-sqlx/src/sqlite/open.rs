@@ -32,6 +32,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "reasons",
         sql: include_str!("migrations/0003_reasons.sql"),
     },
+    Migration {
+        version: 4,
+        name: "erasure",
+        sql: include_str!("migrations/0004_erasure.sql"),
+    },
 ];
 
 /// `PRAGMA application_id` of a database of this library, set by the first migration.

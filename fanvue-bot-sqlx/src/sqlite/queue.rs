@@ -4,13 +4,30 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use fanvue_bot_core::backend::BackendError;
+use fanvue_bot_core::page::{Page, PageRequest};
 use fanvue_bot_core::queue::{
-    Claim, ClaimedLane, Enqueued, FailureNote, JobQueue, NewJob, QueueError, WorkerId,
+    Claim, ClaimedLane, Enqueued, FailureNote, JobQueue, JobRecord, NewJob, OrderingKey,
+    QueueError, WorkerId,
 };
 use fanvue_bot_core::time::Timestamp;
+use sqlx::sqlite::SqliteRow;
 
-use super::write::{Call, Claiming, Completing, DeadLettering, Extending, Op, Rescheduling};
+use super::sql::{Columns, Values, fetch};
+use super::store::{MOST_ITEMS, none_of, one_more_than};
+use super::write::{
+    Call, Claiming, Completing, DeadLettering, ErasingLane, Extending, Op, Rescheduling,
+};
 use super::{SqliteBackend, wake};
+use crate::cursor::JobCursor;
+use crate::job_id;
+use crate::row::{CorruptField, StandingRow};
+
+/// Those that live and those that were given up, which alone have a time of that.
+const JOBS: &str = "\
+    SELECT seq, id, kind, priority, due_at, attempt, last_error, NULL FROM jobs \
+    WHERE lane_id = (SELECT lane_id FROM lanes WHERE creator_id = ?1 AND lane = ?2) AND seq > ?3 \
+    UNION ALL SELECT seq, id, kind, priority, due_at, attempt, cause, failed_at FROM dead_letters \
+    WHERE creator_id = ?1 AND lane = ?2 AND seq > ?3 ORDER BY 1 LIMIT ?4";
 
 #[async_trait]
 impl JobQueue for SqliteBackend {
@@ -98,8 +115,60 @@ impl JobQueue for SqliteBackend {
         Call::make(self.inbox(), args, Op::DeadLetter).await
     }
 
+    async fn jobs(
+        &self,
+        lane: &OrderingKey,
+        page: &PageRequest,
+    ) -> Result<Page<JobRecord>, QueueError> {
+        let after = match &page.after {
+            Some(cursor) => JobCursor::decode(cursor, lane)?.seq,
+            None => i64::MIN,
+        };
+        let limit = page.limit.min(MOST_ITEMS);
+        if limit == 0 {
+            return Ok(none_of(page));
+        }
+        let values = Values::default()
+            .id(lane.creator.as_uuid())?
+            .id(lane.lane)?
+            .int(after)?
+            .int(one_more_than(limit))?;
+        let rows = fetch(self.readers(), JOBS, values).await?;
+        let items = rows
+            .iter()
+            .take(limit)
+            .map(|row| Ok(standing(row)?.into_domain()?))
+            .collect::<Result<Vec<JobRecord>, QueueError>>()?;
+        let next = items.last().filter(|_| rows.len() > limit).map(|last| {
+            let seq = job_id::sequence(last.job);
+            JobCursor { seq }.encode(lane)
+        });
+        Ok(Page { items, next })
+    }
+
+    async fn erase_lane(&self, lane: &OrderingKey) -> Result<(), QueueError> {
+        let args = ErasingLane { lane: lane.clone() };
+        Call::make(self.inbox(), args, Op::EraseLane).await
+    }
+
     async fn ready(&self) -> Result<(), QueueError> {
         let poll = self.options().queue.poll_interval;
         Ok(wake::ready(self.signal(), self.readers(), poll).await?)
     }
 }
+
+fn standing(row: &SqliteRow) -> Result<StandingRow, CorruptField> {
+    let columns = Columns::new(row, "jobs");
+    Ok(StandingRow {
+        id: columns.id(1, "id")?,
+        kind: columns.text(2, "kind")?,
+        priority: columns.int(3, "priority")?,
+        due: columns.int(4, "due_at")?,
+        attempt: columns.int(5, "attempt")?,
+        cause: columns.text_or_null(6, "last_error")?,
+        failed_at: columns.int_or_null(7, "failed_at")?,
+    })
+}
+
+#[cfg(test)]
+pub(super) const STATEMENTS: &[&str] = &[JOBS];

@@ -12,7 +12,7 @@ use fanvue_bot_core::message::Message;
 use fanvue_bot_core::page::{Page, PageRequest};
 use fanvue_bot_core::revision::{Revision, Versioned};
 use fanvue_bot_core::store::{
-    Change, Due, HolderId, Lease, LeaseName, RegisterName, Store, StoreError,
+    Change, Due, Erased, HolderId, Lease, LeaseName, RegisterName, Store, StoreError,
 };
 use fanvue_bot_core::time::Timestamp;
 use sqlx::sqlite::SqliteRow;
@@ -20,7 +20,7 @@ use sqlx::sqlite::SqliteRow;
 use super::SqliteBackend;
 use super::fault::Fault;
 use super::sql::{Columns, Values, fetch};
-use super::write::{Acquiring, Call, Op, Releasing, SettingRegister};
+use super::write::{Acquiring, Call, ErasingMessages, Op, Releasing, SettingRegister};
 use crate::cursor::{DueCursor, MessageCursor};
 use crate::row::{
     ContentRow, ConversationRow, CorruptField, CreatorRow, DecisionRow, FanRow, MessageRow,
@@ -249,6 +249,20 @@ impl Store for SqliteBackend {
         expected: Option<Revision>,
     ) -> Result<Revision, StoreError> {
         self.commit_change(change, expected).await
+    }
+
+    async fn erase(
+        &self,
+        id: ConversationId,
+        through: Timestamp,
+        limit: usize,
+    ) -> Result<Erased, StoreError> {
+        let args = ErasingMessages {
+            conversation: id,
+            through,
+            limit: i64::try_from(limit).unwrap_or(i64::MAX),
+        };
+        Call::make(self.inbox(), args, Op::EraseMessages).await
     }
 
     async fn acquire_lease(

@@ -6,6 +6,7 @@
 mod claim;
 mod commit;
 mod end;
+mod erase;
 mod lanes;
 mod lease;
 mod op;
@@ -26,6 +27,7 @@ use uuid::Uuid;
 pub(super) use self::claim::Claiming;
 pub(super) use self::commit::{Intake, Written};
 pub(super) use self::end::{Completing, DeadLettering, Extending, Rescheduling};
+pub(super) use self::erase::{ErasingLane, ErasingMessages};
 pub(super) use self::lease::{Acquiring, Releasing};
 use self::op::Group;
 pub(super) use self::op::{Call, Op};

@@ -10,8 +10,10 @@ use fanvue_bot_core::decision::Outcome;
 use fanvue_bot_core::engine::Engine;
 use fanvue_bot_core::llm::{Completion, CompletionRequest, LlmCapabilities, LlmError, LlmProvider};
 use fanvue_bot_core::memory::MemoryBackend;
+use fanvue_bot_core::page::{Page, PageRequest};
 use fanvue_bot_core::queue::{
-    Claim, ClaimedLane, Enqueued, FailureNote, JobQueue, NewJob, QueueError, WorkerId,
+    Claim, ClaimedLane, Enqueued, FailureNote, JobQueue, JobRecord, NewJob, OrderingKey,
+    QueueError, WorkerId,
 };
 use fanvue_bot_core::time::Timestamp;
 use fanvue_bot_core::worker::{Worker, WorkerOptions, WorkerReport};
@@ -304,6 +306,18 @@ impl JobQueue for Steered {
         cause: &FailureNote,
     ) -> Result<(), QueueError> {
         self.memory.dead_letter(claim, now, cause).await
+    }
+
+    async fn jobs(
+        &self,
+        lane: &OrderingKey,
+        page: &PageRequest,
+    ) -> Result<Page<JobRecord>, QueueError> {
+        self.memory.jobs(lane, page).await
+    }
+
+    async fn erase_lane(&self, lane: &OrderingKey) -> Result<(), QueueError> {
+        self.memory.erase_lane(lane).await
     }
 
     async fn ready(&self) -> Result<(), QueueError> {

@@ -4,13 +4,13 @@ use fanvue_bot_core::backend::BackendError;
 use fanvue_bot_core::queue::{Claim, ClaimedLane, QueueError};
 use fanvue_bot_core::revision::Revision;
 use fanvue_bot_core::secret::{Rewrapped, VaultError};
-use fanvue_bot_core::store::{Lease, StoreError};
+use fanvue_bot_core::store::{Erased, Lease, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Acquiring, Claiming, Completing, DeadLettering, DeletingSecret, Extending, Intake,
-    PuttingSecret, Releasing, Rescheduling, RewrappingSecret, SettingRegister, Transaction,
-    Written, commit, end,
+    Acquiring, Claiming, Completing, DeadLettering, DeletingSecret, ErasingLane, ErasingMessages,
+    Extending, Intake, PuttingSecret, Releasing, Rescheduling, RewrappingSecret, SettingRegister,
+    Transaction, Written, commit, end,
 };
 use crate::sqlite::fault::Fault;
 
@@ -67,6 +67,8 @@ pub(in crate::sqlite) enum Op {
     PutSecret(Call<PuttingSecret, Revision, VaultError>),
     DeleteSecret(Call<DeletingSecret, (), VaultError>),
     RewrapSecret(Call<RewrappingSecret, Rewrapped, VaultError>),
+    EraseMessages(Call<ErasingMessages, Erased, StoreError>),
+    EraseLane(Call<ErasingLane, (), QueueError>),
     Close(oneshot::Sender<()>),
 }
 
@@ -85,6 +87,8 @@ impl Op {
             Self::PutSecret(call) => call.answer(),
             Self::DeleteSecret(call) => call.answer(),
             Self::RewrapSecret(call) => call.answer(),
+            Self::EraseMessages(call) => call.answer(),
+            Self::EraseLane(call) => call.answer(),
             Self::Close(_) => {}
         }
     }
@@ -103,6 +107,8 @@ impl Op {
             Self::PutSecret(call) => call.fail(fault),
             Self::DeleteSecret(call) => call.fail(fault),
             Self::RewrapSecret(call) => call.fail(fault),
+            Self::EraseMessages(call) => call.fail(fault),
+            Self::EraseLane(call) => call.fail(fault),
             Self::Close(_) => {}
         }
     }
@@ -156,6 +162,8 @@ impl<'o> Group<'o> {
                 Op::PutSecret(call) => call.run(transaction).await?,
                 Op::DeleteSecret(call) => call.run(transaction).await?,
                 Op::RewrapSecret(call) => call.run(transaction).await?,
+                Op::EraseMessages(call) => call.run(transaction).await?,
+                Op::EraseLane(call) => call.run(transaction).await?,
                 Op::Intake(_) | Op::Complete(_) | Op::Close(_) => {}
             }
         }

@@ -12,19 +12,21 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _};
 use uuid::Uuid;
 
 use super::{
-    Claiming, State, Transaction, claim, commit, end, lanes, lease, purge, register, secret,
+    Claiming, State, Transaction, claim, commit, end, erase, lanes, lease, purge, register, secret,
     statement,
 };
-use crate::sqlite::{SqliteBackend, SqliteBuilder, decisions, store, vault, wake};
+use crate::sqlite::{SqliteBackend, SqliteBuilder, decisions, queue, store, vault, wake};
 
 fn statements() -> Vec<String> {
     [
         claim::STATEMENTS,
         decisions::STATEMENTS,
         end::STATEMENTS,
+        erase::STATEMENTS,
         lanes::STATEMENTS,
         lease::STATEMENTS,
         purge::STATEMENTS,
+        queue::STATEMENTS,
         register::STATEMENTS,
         secret::STATEMENTS,
         store::STATEMENTS,

@@ -19,7 +19,9 @@ use fanvue_bot_core::queue::{FailureNote, JobQueue as _, WorkerId};
 use fanvue_bot_core::secret::{
     Keyring, MasterKey, Rewrap as _, Rewrapped, Secret, SecretId, SecretKind, SecretVault as _,
 };
-use fanvue_bot_core::store::{ContentUpdate, HolderId, LeaseName, RegisterName, Store as _};
+use fanvue_bot_core::store::{
+    ContentUpdate, Erased, HolderId, LeaseName, RegisterName, Store as _,
+};
 use fanvue_bot_core::time::Timestamp;
 use fanvue_bot_sqlx::{PostgresBackend, PostgresVault, QueueSettings};
 use sqlx::Row as _;
@@ -345,6 +347,7 @@ async fn fill(admin: &mut PgConnection, from: u64, to: u64) {
 async fn everything(backend: &PostgresBackend, number: u128) {
     store(backend, conversation_id(CREATOR, number)).await;
     vault(backend, number).await;
+    erase(backend, number).await;
     queue(backend, number).await;
     inbox(backend, conversation_id(CREATOR, number)).await;
 }
@@ -459,6 +462,28 @@ async fn store(backend: &PostgresBackend, id: ConversationId) {
         .await
         .unwrap();
     backend.release_lease(lease.unwrap()).await.unwrap();
+}
+
+/// Erases a conversation of its own, in parts, with jobs that wait and one that was given up.
+async fn erase(backend: &PostgresBackend, number: u128) {
+    let id = conversation_id(CREATOR, 1_000_000_000 + number);
+    let mut change = change(id);
+    change.fan = Some(FanProfile::new(id.fan));
+    for each in 0..3 {
+        change.messages.push(message(id, 10 * number + each, 0));
+    }
+    let jobs = [1, 2].map(|each| job(id, &format!("erased {number} {each}"), 1_000));
+    backend
+        .commit_and_enqueue(&change.into(), None, &jobs)
+        .await
+        .unwrap();
+    let lane = id.into();
+    let first = backend.jobs(&lane, &PageRequest::first(1)).await.unwrap();
+    let next = PageRequest::after(1, first.next.unwrap());
+    assert_eq!(backend.jobs(&lane, &next).await.unwrap().items.len(), 1);
+    backend.erase_lane(&lane).await.unwrap();
+    assert_eq!(backend.erase(id, at(1), 2).await.unwrap(), Erased::Some);
+    assert_eq!(backend.erase(id, at(1), 2).await.unwrap(), Erased::All);
 }
 
 async fn vault(backend: &PostgresBackend, number: u128) {

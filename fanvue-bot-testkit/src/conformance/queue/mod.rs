@@ -15,6 +15,7 @@ mod hands;
 pub mod lanes;
 pub mod leases;
 pub mod races;
+pub mod records;
 pub mod signal;
 
 use super::{Time, given};
@@ -141,6 +142,17 @@ macro_rules! __queue_cases {
                 of_many_who_claim_one_lane_at_once_exactly_one_gets_it
                 of_many_who_end_one_job_at_once_exactly_one_does
             }
+            records {
+                a_job_is_listed_with_what_became_of_it
+                a_completed_job_is_not_listed
+                the_jobs_of_a_lane_come_in_the_order_of_enqueueing
+                a_lane_lists_its_own_jobs_only
+                a_cursor_of_another_lane_is_refused
+                erasing_a_lane_takes_what_waits_and_what_was_given_up
+                the_names_of_an_erased_lane_are_free
+                erasing_a_lane_leaves_a_claimed_job_to_its_worker
+                erasing_a_lane_leaves_all_others
+            }
             cancel {
                 a_dropped_enqueue_adds_all_or_none
                 a_dropped_claim_leaves_the_lane_free_or_leased
@@ -170,6 +182,7 @@ mod tests {
                 "leases" => include_str!("leases.rs"),
                 "signal" => include_str!("signal.rs"),
                 "races" => include_str!("races.rs"),
+                "records" => include_str!("records.rs"),
                 "cancel" => include_str!("cancel.rs"),
                 _ => panic!("no theme {theme}"),
             };

@@ -13,6 +13,7 @@ pub mod conversations;
 pub mod creators;
 pub mod deletions;
 pub mod due;
+pub mod erasure;
 pub mod fans;
 pub mod leases;
 pub mod messages;
@@ -166,6 +167,15 @@ macro_rules! __store_cases {
                 a_deletion_of_an_unknown_message_is_rejected
                 a_stale_change_deletes_nothing
             }
+            erasure {
+                erasing_takes_messages_and_fan_and_leaves_the_state
+                what_was_sent_after_the_time_of_an_erasure_stays
+                odd_times_are_erased_through
+                an_erasure_goes_in_parts_and_can_be_repeated
+                erasing_where_nothing_is_does_nothing
+                an_erasure_of_one_fan_leaves_all_others
+                an_erased_conversation_goes_on_at_its_revision
+            }
             due {
                 a_conversation_is_due_from_its_time_on
                 a_conversation_that_waits_for_nobody_is_not_due
@@ -267,6 +277,7 @@ mod tests {
                 "changes" => include_str!("changes.rs"),
                 "fans" => include_str!("fans.rs"),
                 "deletions" => include_str!("deletions.rs"),
+                "erasure" => include_str!("erasure.rs"),
                 "due" => include_str!("due.rs"),
                 "tenants" => include_str!("tenants.rs"),
                 "races" => include_str!("races.rs"),
