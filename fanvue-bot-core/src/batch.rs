@@ -132,8 +132,24 @@ impl<'a> Batch<'a> {
         }
     }
 
+    /// Whether the message is one of those that were erased. They stay so, wherever they come from.
+    pub(crate) fn has_erased(&self, arrival: &Arrival) -> bool {
+        let sent_at = arrival.sent_at.unwrap_or(self.context.now);
+        let erasure = self.change.conversation.erasure;
+        erasure.is_some_and(|erasure| {
+            if arrival.from_fan {
+                erasure.covers_fan(sent_at)
+            } else {
+                erasure.covers_creator(sent_at)
+            }
+        })
+    }
+
     /// Takes one message in; `known` is the message as stored, if it is.
     pub(crate) fn arrive(&mut self, arrival: &Arrival, known: Option<&Message>) {
+        if self.has_erased(arrival) || known.is_some_and(|known| self.row_goes(known)) {
+            return;
+        }
         if let Some(known) = known {
             if arrival.content.fetched && !known.content.fetched && known.deleted_at.is_none() {
                 self.learn(arrival.id, &arrival.content);
@@ -207,6 +223,12 @@ impl<'a> Batch<'a> {
         });
     }
 
+    /// Whether the row is being erased: it may be gone before anything is written to it.
+    fn row_goes(&self, known: &Message) -> bool {
+        let erasure = self.change.conversation.erasure;
+        erasure.is_some_and(|erasure| known.sent_at <= erasure.through)
+    }
+
     /// A message was deleted. A fan's that has not come in yet leaves a mark, so that it does not when it
     /// does; one in the creator's name may be ours, whose row comes with the outcome of its send.
     pub(crate) fn delete(
@@ -217,7 +239,7 @@ impl<'a> Batch<'a> {
     ) {
         let now = self.context.now;
         match known {
-            Some(known) if known.deleted_at.is_some() => return,
+            Some(known) if known.deleted_at.is_some() || self.row_goes(known) => return,
             Some(_) => self.change.deletions.push((id, now)),
             None if sender != Some(Sender::Fan) => return self.step(Input::Deleted { id }),
             None => {
@@ -236,8 +258,12 @@ impl<'a> Batch<'a> {
         self.step(Input::Deleted { id });
     }
 
-    /// What an event tells of the fan.
+    /// What an event tells of the fan. One who was erased is known again when they write again, and not by what is
+    /// told once more.
     pub(crate) fn meet(&mut self, fan: &FanProfile) {
+        if self.change.conversation.erasure.is_some() && !self.changed {
+            return;
+        }
         let fingerprint = fan.fingerprint();
         if fingerprint != 0 && fingerprint != self.change.conversation.fan_fingerprint {
             self.change.conversation.fan_fingerprint = fingerprint;
@@ -265,6 +291,10 @@ impl<'a> Batch<'a> {
     pub(crate) fn learn_owed(&mut self, id: MessageId, content: &Content) {
         let owed = &self.change.conversation.pending;
         let sent_at = owed.iter().find(|m| m.id == id).map(|m| m.sent_at);
+        if sent_at.is_none() && self.change.conversation.erasure.is_some() {
+            // It may be one of those that were erased while its words were fetched.
+            return;
+        }
         self.learn(id, content);
         if let Some(sent_at) = sent_at {
             self.notice(id, sent_at, content);

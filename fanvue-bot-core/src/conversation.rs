@@ -1,9 +1,12 @@
 //! The state of one conversation: everything the next step depends on, in one value.
 
+mod erasure;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::erasure::Erasure;
 use crate::decision::WaitCause;
 use crate::entropy::Seed;
 use crate::id::{ConversationId, MessageId, TurnId};
@@ -74,6 +77,9 @@ pub struct Conversation {
     /// What of the creator's settings is different for this fan.
     #[serde(default, skip_serializing_if = "Overrides::is_none")]
     pub overrides: Overrides,
+    /// Up to where the conversation was erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erasure: Option<Erasure>,
 }
 
 impl Conversation {
@@ -99,6 +105,7 @@ impl Conversation {
             hold: None,
             complete_to: None,
             overrides: Overrides::none(),
+            erasure: None,
         }
     }
 
@@ -106,8 +113,10 @@ impl Conversation {
     /// nobody but people. Stores keep it in an indexed column, so that a wake-up that got lost can be found.
     #[must_use]
     pub fn wake_at(&self) -> Option<Timestamp> {
-        let due_at = self.due_at()?;
-        Some(self.hold.map_or(due_at, |hold| due_at.max(hold.until)))
+        let due_at = self.due_at();
+        let due_at = due_at.map(|due_at| self.hold.map_or(due_at, |hold| due_at.max(hold.until)));
+        let erased_at = self.erasure.and_then(|erasure| erasure.due_at());
+        due_at.into_iter().chain(erased_at).min()
     }
 
     /// When something is due by the state of the turn, whatever is put off.

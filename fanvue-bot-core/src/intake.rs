@@ -320,7 +320,7 @@ impl Intake {
         let mut new = Vec::new();
         for (arrival, known) in brought.arrivals.iter().zip(&known) {
             batch.arrive(arrival, known.as_ref());
-            if known.is_none() {
+            if known.is_none() && !batch.has_erased(arrival) {
                 new.extend(arrival.sent_at);
             }
         }
@@ -345,7 +345,7 @@ impl Intake {
         let due = batch.change.conversation.wake_at().filter(|_| moved);
         let wake = due.map(|due| {
             let revision = expected.map_or(Revision::FIRST, Revision::next);
-            let key = IdempotencyKey::new(format!("brought/{}/{revision}", id.fan));
+            let key = IdempotencyKey::in_lane(&id.into(), &format!("brought/{revision}"));
             NewJob::wake(id, due, key)
         });
         let stopped = batch.stopped;
@@ -390,7 +390,8 @@ fn wake_up(conversation: &Conversation, cause: &Received) -> Option<NewJob> {
         Received::Message(arrival) => format!("in/{}", arrival.id),
         Received::Deleted(message, _) => format!("deleted/{message}"),
     };
-    Some(NewJob::wake(conversation.id, due, IdempotencyKey::new(key)))
+    let key = IdempotencyKey::in_lane(&conversation.id.into(), &key);
+    Some(NewJob::wake(conversation.id, due, key))
 }
 
 /// What reading one chat has brought up.

@@ -277,6 +277,7 @@ pub fn is_for_test(event: &Event) -> bool {
 pub(crate) fn performed(effect: Effect) -> Input {
     match effect {
         Effect::ReadHistory => Input::HistoryRead,
+        Effect::Erase { through } => Input::Erased { through },
         Effect::Fetch { messages } => Input::Fetched { ids: messages },
         Effect::Compose { draft, .. } => Input::Composed {
             draft,

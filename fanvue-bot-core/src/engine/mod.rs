@@ -16,6 +16,7 @@ mod catch_up;
 mod chat;
 mod compose;
 mod ending;
+mod erase;
 mod failure;
 mod send;
 mod sweep;
@@ -428,8 +429,8 @@ impl Engine {
             let jobs: Vec<NewJob> = wake
                 .zip(conversation.wake_at())
                 .map(|(priority, due)| {
-                    let key =
-                        IdempotencyKey::new(format!("act/{}/{}", id.fan, stored.revision.next()));
+                    let name = format!("act/{}", stored.revision.next());
+                    let key = IdempotencyKey::in_lane(&id.into(), &name);
                     NewJob::wake(id, due, key).priority(priority)
                 })
                 .into_iter()
@@ -485,6 +486,7 @@ impl Engine {
                 self.find_sent(creator, conversation.id, class, draft, &intent)
                     .await
             }
+            Effect::Erase { through } => self.erase_rows(conversation.id, through).await,
         }
     }
 

@@ -16,6 +16,7 @@
 //!      +---------------------------------------------------------------------------+  +-> Pacing (not found)
 //! ```
 
+mod erasure;
 mod inbound;
 mod operator;
 mod pace;
@@ -249,6 +250,13 @@ pub enum Input {
     },
     /// An operator acts.
     Operator(OperatorAction),
+    /// What is held of the fan is to be erased.
+    Erase,
+    /// The rows of an erasure are gone.
+    Erased {
+        /// Which erasure.
+        through: Timestamp,
+    },
 }
 
 /// The one thing to do next. Its outcome comes back as an [`Input`].
@@ -295,6 +303,12 @@ pub enum Effect {
         reply: Reply,
         /// The intent, which tells from when on to look.
         intent: SendIntent,
+    },
+    /// Erase the messages that were sent at or before this, what is known of the fan, and what the queue holds:
+    /// [`Input::Erased`].
+    Erase {
+        /// Up to when.
+        through: Timestamp,
     },
 }
 
@@ -377,6 +391,8 @@ pub fn step(conversation: &Conversation, input: Input, context: &Context<'_>) ->
         Input::Park { cause } => step.park(cause),
         Input::GiveUp { cause } => step.give_up(&cause),
         Input::Operator(action) => step.operator(action),
+        Input::Erase => step.erase(),
+        Input::Erased { through } => step.erased(through),
     }
     step.settle()
 }
@@ -467,7 +483,7 @@ impl Step<'_> {
         if self.effect.is_none() {
             self.catch_up();
             self.keep_quiet_hours();
-            self.effect = self.due_effect();
+            self.effect = self.due_erasure().or_else(|| self.due_effect());
         }
         if self.next.turn.is_none() && self.next.pending.is_empty() {
             self.next.hold = None;

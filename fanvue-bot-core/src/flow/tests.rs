@@ -1,5 +1,6 @@
 //! What the flow does, as tables: one line for each thing that happens, and what must follow from it.
 
+mod erasure;
 mod held;
 mod human;
 mod modes;
@@ -202,6 +203,10 @@ fn input(happens: &str, now: Timestamp) -> Input {
             draft: draft_id(rest[0]),
         },
         "history" => Input::HistoryRead,
+        "erase" => Input::Erase,
+        "erased" => Input::Erased {
+            through: seconds(rest[0].parse().unwrap()),
+        },
         "put_off" => Input::PutOff {
             until: seconds(rest[0].parse().unwrap()),
             cause: match rest[1] {
@@ -308,6 +313,7 @@ fn shown_draft(draft: DraftId) -> String {
 fn shown_effect(effect: &Effect) -> String {
     match effect {
         Effect::ReadHistory => "history".to_owned(),
+        Effect::Erase { through } => format!("erase through {}", through.as_seconds()),
         Effect::Fetch { messages } => {
             let ids: Vec<String> = messages
                 .iter()

@@ -5,6 +5,7 @@
 mod conformance;
 mod corrupt;
 mod erased;
+mod forgotten;
 mod given;
 mod group;
 mod kill;

@@ -441,6 +441,7 @@ impl World {
                     self.read_chat();
                     self.step(Input::NotFound { draft })
                 }
+                Effect::Erase { through } => self.step(Input::Erased { through }),
             };
         }
     }
