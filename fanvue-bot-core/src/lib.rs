@@ -102,6 +102,7 @@ pub mod creator;
 pub mod decision;
 pub mod engine;
 pub mod entropy;
+pub mod export;
 pub mod fan;
 mod fields;
 mod flight;
