@@ -113,10 +113,14 @@ impl Conversation {
     /// nobody but people. Stores keep it in an indexed column, so that a wake-up that got lost can be found.
     #[must_use]
     pub fn wake_at(&self) -> Option<Timestamp> {
-        let due_at = self.due_at();
-        let due_at = due_at.map(|due_at| self.hold.map_or(due_at, |hold| due_at.max(hold.until)));
         let erased_at = self.erasure.and_then(|erasure| erasure.due_at());
-        due_at.into_iter().chain(erased_at).min()
+        self.goes_on_at().into_iter().chain(erased_at).min()
+    }
+
+    /// When the turn goes on by itself, or what is owed is taken up.
+    pub(crate) fn goes_on_at(&self) -> Option<Timestamp> {
+        let due_at = self.due_at()?;
+        Some(self.hold.map_or(due_at, |hold| due_at.max(hold.until)))
     }
 
     /// When something is due by the state of the turn, whatever is put off.

@@ -36,7 +36,7 @@ impl Step<'_> {
             return self.decide(id, Outcome::PausedByHuman { until });
         }
         self.settle_again();
-        let until = self.next.wake_at().unwrap_or(arrived_at);
+        let until = self.next.goes_on_at().unwrap_or(arrived_at);
         self.decide(id, self.waiting(until, WaitCause::Settling));
     }
 

@@ -610,7 +610,7 @@ impl Step<'_> {
     /// Puts off what is to be done next. Nothing is dropped: whoever is owed an answer still is.
     fn put_off(&mut self, until: Timestamp, cause: WaitCause) {
         let now = self.now();
-        let Some(due_at) = self.next.wake_at() else {
+        let Some(due_at) = self.next.goes_on_at() else {
             return;
         };
         if until <= now {

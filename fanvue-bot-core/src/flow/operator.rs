@@ -77,7 +77,7 @@ impl Step<'_> {
             OperatorAction::TryNow => {
                 if let Some(hold) = self.held() {
                     self.next.hold = Some(Hold { until: now, ..hold });
-                    if let Some(until) = self.next.wake_at() {
+                    if let Some(until) = self.next.goes_on_at() {
                         self.mark_owed(&self.waiting(until, WaitCause::Retrying));
                     }
                 }

@@ -45,10 +45,10 @@ fn what_the_fan_writes_meanwhile_begins_a_turn_of_its_own() {
         9 erase -> erase through 9 = idle
         9 composed 1.1 hi -> erase through 9 = idle
         10 fan 2 -> erase through 9, 2 waits 18 settling
-        10 composed 1.1 hi -> erase through 9 = 2.1 settling 18
+        10 composed 1.1 hi -> erase through 9 = 2.1 settling 18..35, owed 2
         11 erased 9 -> nothing
         18 wake -> compose 2.1
-        18 composed 2.1 hello -> read 2.1
+        18 composed 2.1 hello
         ",
     );
 }
