@@ -19,7 +19,7 @@ use fanvue_bot::intake::Intake;
 use fanvue_bot::secret::{Secret, SecretOwner};
 use fanvue_bot::settings::Settings;
 use fanvue_bot::time::{Clock as _, SystemClock};
-use fanvue_bot::webhook::{SIGNATURE_HEADER, Verifier, WebhookSecrets};
+use fanvue_bot::webhook::{SIGNATURE_HEADER, Signer, Verifier, WebhookSecrets};
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 use uuid::Uuid;
@@ -39,7 +39,7 @@ pub(crate) struct Options {
     /// How many requests are under way at once. One measures best, and waits longest.
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     at_once: u32,
-    /// Remember no secrets, so that each request asks the store and the vault.
+    /// Nobody was heard of before, and nobody is remembered.
     #[arg(long)]
     look_up: bool,
     /// The grid on which refusals leave, in milliseconds, in place of the library's 50; 0 refuses at once. Only
@@ -62,8 +62,17 @@ const NAMED: [(u64, &str); 7] = [
     (NEW, "a new nobody"),
 ];
 const NOBODY: usize = 4;
-/// Each request names another account from this one on, so that none is remembered.
+/// Each request names another account from this one on.
 const NEW: u64 = 6;
+
+/// Who is heard of before, so that their secrets are remembered, and one of their secrets.
+const KNOWN: [(u64, &str); 3] = [
+    (1, "the only one"),
+    (2, "the current one"),
+    (3, "the agency's"),
+];
+/// How long they are remembered: for the whole run.
+const REMEMBERED: Duration = Duration::from_secs(86_400);
 
 pub(crate) async fn run(common: &Common, options: &Options) -> anyhow::Result<Report> {
     let mut report = Report::new("door", common);
@@ -72,6 +81,11 @@ pub(crate) async fn run(common: &Common, options: &Options) -> anyhow::Result<Re
         router: router(&database, options).await?,
         answer: None,
     };
+    if !options.look_up {
+        for (number, secret) in KNOWN {
+            door.let_in(People::account(number), secret).await?;
+        }
+    }
     let like = door.knock(People::account(NEW)).await?;
     let door = Door {
         answer: Some(like.answer),
@@ -141,11 +155,22 @@ struct Refused {
 }
 
 impl Door {
+    /// Sends a request of this account's that is signed with its secret.
+    async fn let_in(&self, account: AccountId, secret: &str) -> anyhow::Result<()> {
+        let body = body(account);
+        let signer = Signer::new(&Secret::new(secret))?;
+        let signature = signer.header(SystemClock.now(), body.as_bytes());
+        let request = Request::post("/webhooks/fanvue")
+            .header(SIGNATURE_HEADER, signature)
+            .body(Body::from(body))?;
+        let answer = self.router.clone().oneshot(request).await?;
+        ensure!(answer.status() == StatusCode::OK, "not let in");
+        Ok(())
+    }
+
     /// Sends a forged request for this account.
     async fn knock(&self, account: AccountId) -> anyhow::Result<Refused> {
-        let body = format!(
-            r#"{{"recipientUuid":"{account}","sender":{{"uuid":"{account}"}},"messageUuid":"{account}","message":{{"text":"{TEXT}"}}}}"#
-        );
+        let body = body(account);
         let signature = format!(
             "t={},v0={}",
             SystemClock.now().as_micros() / 1_000_000,
@@ -168,6 +193,12 @@ impl Door {
         );
         Ok(Refused { took, answer })
     }
+}
+
+fn body(account: AccountId) -> String {
+    format!(
+        r#"{{"recipientUuid":"{account}","sender":{{"uuid":"{account}"}},"messageUuid":"{account}","message":{{"text":"{TEXT}"}}}}"#
+    )
 }
 
 /// Knocks for each kind once a round, and returns the sorted times of each kind.
@@ -237,10 +268,12 @@ async fn router(database: &Database, options: &Options) -> anyhow::Result<Router
     }
     let verifier = Verifier::new(&webhook_secret())?;
     let mut webhooks = Webhooks::builder(verifier, Intake::new(database.backend.clone()))
-        .stored_secrets(Arc::clone(&database.vault));
-    if options.look_up {
-        webhooks = webhooks.secret_cache(Duration::ZERO);
-    }
+        .stored_secrets(Arc::clone(&database.vault))
+        .secret_cache(if options.look_up {
+            Duration::ZERO
+        } else {
+            REMEMBERED
+        });
     if let Some(grid) = options.grid {
         webhooks = webhooks.refusal_grid(Duration::from_millis(grid));
     }

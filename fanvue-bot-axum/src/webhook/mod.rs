@@ -47,15 +47,16 @@ impl WebhooksBuilder {
     /// all creators, an agency's for those whom it reaches, a creator's for that creator only. Off by
     /// default: the verifier's secrets serve all. The tolerance and the accepted forms are the verifier's.
     ///
-    /// A request that the verifier does not prove then costs a look-up by the account that it claims,
-    /// remembered for [`secret_cache`](Self::secret_cache).
+    /// A request that the verifier does not prove then costs a look-up by the account that it claims. Secrets that
+    /// have proved an event are remembered for [`secret_cache`](Self::secret_cache).
     pub fn stored_secrets(mut self, vault: Arc<dyn SecretVault>) -> Self {
         self.vault = Some(vault);
         self
     }
 
-    /// How long secrets of the vault, or that there are none, are remembered: the longest that a change
-    /// of them takes to be heeded. 30 s by default; zero remembers nothing.
+    /// How long secrets of the vault are remembered that have proved an event: the longest that one which was
+    /// taken away is still accepted. 30 s by default; zero remembers nothing. A creator's or an agency's new secret is
+    /// accepted at once, and a new one of the deployment within this time.
     pub const fn secret_cache(mut self, duration: Duration) -> Self {
         self.secret_cache = duration;
         self
@@ -81,8 +82,8 @@ impl WebhooksBuilder {
     }
 
     /// With [`stored_secrets`](Self::stored_secrets) a refusal leaves at a multiple of this time after its request
-    /// was read; 50 ms by default. So a clock does not tell who exists here, or is heard of often: store and vault
-    /// answer sooner about nobody, and remembered secrets cost no look-up at all.
+    /// was read; 50 ms by default. So a clock does not tell who exists here: store and vault are asked the same
+    /// before each refusal, and answer sooner about nobody.
     ///
     /// Make it longer than a look-up takes, which is five round trips to store and vault. What waits holds a
     /// connection and nothing of the request; 1,024 connections let 20,480 refusals a second leave at 50 ms. Zero

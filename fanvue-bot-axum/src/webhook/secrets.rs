@@ -14,7 +14,7 @@ use fanvue_bot_core::webhook::{
 };
 use uuid::Uuid;
 
-/// Accounts to remember; over that all are forgotten. Anyone can claim any account.
+/// Accounts to remember; over that all are forgotten.
 const REMEMBERED: usize = 4_096;
 
 /// Verifiers of what lies in the vault: one of the deployment, and others by the account that a body claims.
@@ -24,8 +24,8 @@ pub(super) struct StoredSecrets {
     app: Verifier,
     decoy: Decoy,
     keep: Duration,
-    known: Mutex<HashMap<AccountId, Known<Own>>>,
-    deployment: Mutex<Option<Known<Verifier>>>,
+    proved: Mutex<HashMap<AccountId, Known<Arc<Own>>>>,
+    deployment: Mutex<Option<Known<Option<Arc<Verifier>>>>>,
 }
 
 /// The secrets that may speak for one creator: their own, and those of the agency that reaches them.
@@ -38,7 +38,7 @@ struct Own {
 /// What was found, and when.
 struct Known<T> {
     at: Instant,
-    found: Option<Arc<T>>,
+    found: T,
 }
 
 /// Whom a secret may speak for, if not for all creators.
@@ -72,14 +72,16 @@ impl StoredSecrets {
             decoy: WebhookSecrets::decoy(&app),
             app,
             keep,
-            known: Mutex::default(),
+            proved: Mutex::default(),
             deployment: Mutex::default(),
         }
     }
 
     /// Proves the body by the deployment's secrets, or else by those of the creator whose account it claims.
-    /// Takes the same steps whether there is such a creator or not, but not the same time: store and vault answer
-    /// sooner about nobody, and what is remembered was asked for by somebody. The door hides that.
+    ///
+    /// Only secrets that have proved something are remembered. So whatever is refused was looked up, for an account
+    /// that is known and one that is not, heard of a moment ago or never; and a secret that was changed is heeded at
+    /// once. Store and vault still answer sooner about nobody: the door hides that.
     pub(super) async fn verify<'a>(
         &self,
         signature: &[u8],
@@ -93,16 +95,34 @@ impl StoredSecrets {
         }
         let claimed = claimed_account(body);
         let account = claimed.unwrap_or_else(|| AccountId::from_uuid(Uuid::nil()));
-        let own = match self.remembered(account) {
-            Some(own) => own,
-            None => self.look_up(account).await?,
-        };
-        let scope = own.as_ref().map(|own| Scope {
+        let scope = |own: &Own| Scope {
             creator: own.creator,
             account,
-        });
-        let own = own.as_deref();
-        // As many checks for every account, known or not, and of as many HMACs each.
+        };
+        let remembered = self.remembered(account);
+        let remembered = remembered.as_deref();
+        if let Ok(verified) = self.prove(remembered, signature, body, now) {
+            return Ok(Ok((verified, remembered.map(scope))));
+        }
+        let own = self.look_up(account).await?;
+        let proved = self.prove(own.as_ref(), signature, body, now);
+        Ok(proved.map(|verified| {
+            let scope = own.as_ref().map(scope);
+            if let Some(own) = own {
+                self.remember(account, own);
+            }
+            (verified, scope)
+        }))
+    }
+
+    /// As many checks for every account, known or not, and of as many HMACs each.
+    fn prove<'a>(
+        &self,
+        own: Option<&Own>,
+        signature: &[u8],
+        body: &'a [u8],
+        now: Timestamp,
+    ) -> Result<VerifiedBody<'a>, SignatureError> {
         let by = |verifier: Option<&Verifier>| match verifier {
             Some(verifier) => verifier.verify(signature, body, now),
             None => Err(self.decoy.refuse(signature, body, now)),
@@ -111,7 +131,7 @@ impl StoredSecrets {
             by(own.and_then(|own| own.own.as_ref())),
             by(own.and_then(|own| own.agency.as_ref())),
         );
-        Ok(by_own.or(by_agency).map(|verified| (verified, scope)))
+        by_own.or(by_agency)
     }
 
     /// The deployment's own secrets.
@@ -134,13 +154,13 @@ impl StoredSecrets {
         Ok(found)
     }
 
-    fn remembered(&self, account: AccountId) -> Option<Option<Arc<Own>>> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = known.get(&account)?;
-        (known.at.elapsed() < self.keep).then(|| known.found.clone())
+    fn remembered(&self, account: AccountId) -> Option<Arc<Own>> {
+        let proved = self.proved.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = proved.get(&account)?;
+        (known.at.elapsed() < self.keep).then(|| Arc::clone(&known.found))
     }
 
-    async fn look_up(&self, account: AccountId) -> Result<Option<Arc<Own>>, LookupError> {
+    async fn look_up(&self, account: AccountId) -> Result<Option<Own>, LookupError> {
         let creator = self.store.creator_by_account(account).await?;
         let creator = creator.map(|creator| creator.value);
         // The vault is asked in either case, so that the time tells nothing.
@@ -151,29 +171,23 @@ impl StoredSecrets {
         let verifier = |owner| self.secrets.verifier(owner, &self.app);
         let by_own = verifier(SecretOwner::Creator(id)).await?;
         let by_agency = verifier(SecretOwner::Agency(agency)).await?;
-        let own = creator
-            .filter(|_| by_own.is_some() || by_agency.is_some())
-            .map(|creator| {
-                Arc::new(Own {
-                    creator: creator.id,
-                    own: by_own,
-                    agency: by_agency,
-                })
-            });
-        self.remember(account, own.clone());
-        Ok(own)
+        Ok(creator.map(|creator| Own {
+            creator: creator.id,
+            own: by_own,
+            agency: by_agency,
+        }))
     }
 
-    fn remember(&self, account: AccountId, own: Option<Arc<Own>>) {
+    fn remember(&self, account: AccountId, own: Own) {
         if self.keep.is_zero() {
             return;
         }
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= REMEMBERED {
-            known.clear();
+        let mut proved = self.proved.lock().unwrap_or_else(PoisonError::into_inner);
+        if proved.len() >= REMEMBERED {
+            proved.clear();
         }
-        let at = Instant::now();
-        known.insert(account, Known { at, found: own });
+        let (at, found) = (Instant::now(), Arc::new(own));
+        proved.insert(account, Known { at, found });
     }
 }
 

@@ -554,18 +554,27 @@ async fn a_vault_that_fails_makes_the_sender_come_back() {
 }
 
 #[tokio::test]
-async fn secrets_are_remembered_for_a_while() {
+async fn what_proved_an_event_is_remembered_and_a_refusal_is_always_looked_up() {
     let world = World::build(true, |builder| {
         builder.secret_cache(Duration::from_secs(60))
     })
     .await;
-    for _ in 0..3 {
-        for account in [ZOES_ACCOUNT, NOBODYS_ACCOUNT] {
-            let body = message(account, 1);
-            world.post_signed(DOOR, "forged", &body).await;
+    let post = async |secret: &str, account: &str| {
+        let before = world.vault_plan.calls();
+        let body = message(account, 1);
+        let status = world.post_signed(DOOR, secret, &body).await;
+        (status, world.vault_plan.calls() - before)
+    };
+    // The deployment's secrets, once, and those of the account.
+    assert_eq!(post("forged", NOBODYS_ACCOUNT).await, (401, 2 + 4));
+    for asked in [4, 0, 0] {
+        assert_eq!(post(ZOES, ZOES_ACCOUNT).await, (200, asked));
+    }
+    for account in [ZOES_ACCOUNT, NOBODYS_ACCOUNT, MIAS_ACCOUNT, KIMS_ACCOUNT] {
+        for _ in 0..2 {
+            assert_eq!(post("forged", account).await, (401, 4), "{account}");
         }
     }
-    assert_eq!(world.vault_plan.calls(), 2 + 2 * 4);
 }
 
 #[tokio::test]
