@@ -4,6 +4,7 @@
 use std::io::{BufRead as _, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use fanvue_bot::client::{AppCredentials, ClientSecret, FanvueClient};
@@ -34,6 +35,8 @@ pub(crate) const MARK: &str = "node: ";
 
 pub(crate) const CLIENT_ID: &str = "reply-bot";
 pub(crate) const CLIENT_SECRET: &str = "reply-bot-secret";
+/// How long a fan's turn waits after a failure of the database.
+const BACKOFF: Duration = Duration::from_secs(1);
 /// How many fans wait for each creator's token.
 pub(crate) const TASKS: usize = 64;
 
@@ -108,6 +111,12 @@ async fn a_process_that_asks_for_tokens_when_it_is_told_to() {
     let Ok(setup) = std::env::var(SETUP) else {
         return;
     };
+    // Whoever listens is to notice: a task that panics would leave them waiting for what it was to say.
+    let panicked = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        panicked(info);
+        std::process::exit(1);
+    }));
     let node = Node::open(serde_json::from_str(&setup).unwrap()).await;
     let mut orders = orders();
     while let Some(ask) = orders.recv().await {
@@ -303,6 +312,7 @@ async fn token_of(tokens: TokenSource, creator: Creator, time: Time) -> (Option<
         put_off += 1;
         match (time, error.retry()) {
             (Time::Real, Retry::After(wait)) => tokio::time::sleep(wait).await,
+            (Time::Real, Retry::Backoff) => tokio::time::sleep(BACKOFF).await,
             // Time stands still, and another process is at it.
             (Time::Told, Retry::After(_)) if matches!(error, TokenError::Busy) => {
                 tokio::task::yield_now().await;
