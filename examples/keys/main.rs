@@ -126,8 +126,8 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Status(place) => {
             let vault = open(place).await?;
             let left = vault.count_under_other_keys().await?;
-            println!("secrets are sealed under key {}", vault.primary_key());
-            println!("{left} are under another key");
+            println!("sealed under key {} from now on", vault.primary_key());
+            println!("under another key: {left}");
         }
         Command::Rotate(place) => return rotate(open(place).await?).await,
         Command::StandIn {
@@ -190,10 +190,7 @@ async fn rotate(vault: Arc<dyn Rewrap>) -> anyhow::Result<ExitCode> {
 
 /// Says what came of it: whether the other key can go.
 fn end(report: RotationReport) -> ExitCode {
-    println!(
-        "{} secrets were brought under key {}",
-        report.rewrapped, report.primary
-    );
+    println!("brought under key {}: {}", report.primary, report.rewrapped);
     for (id, error) in report.shut {
         let error = anyhow::Error::from(error);
         println!("{id} was left as it is: {error:#}");
@@ -203,7 +200,7 @@ fn end(report: RotationReport) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     println!(
-        "{} are still under another key: keep it, see that every process seals with key {}, and run this again",
+        "{} under another key: keep it, see that every process seals with key {}, and run this again",
         report.left, report.primary
     );
     ExitCode::FAILURE
