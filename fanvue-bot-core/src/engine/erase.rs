@@ -27,6 +27,8 @@ impl Engine {
     /// # Errors
     /// [`EngineError::UnknownConversation`] if nothing is held of the fan; the store's and the queue's errors.
     pub async fn erase_fan(&self, id: ConversationId) -> Result<Erasure, EngineError> {
+        // So that the inbox holds nothing of what was sent up to now.
+        self.shared.intake.take_in_all_of(id).await?;
         let stepped = self
             .commit(id, &Input::Erase.into(), Some(Priority::default()))
             .await?;

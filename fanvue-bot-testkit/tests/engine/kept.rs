@@ -200,3 +200,18 @@ async fn a_batch_takes_in_before_it_works() {
         "{outcome:?}"
     );
 }
+
+#[tokio::test]
+async fn erasing_a_fan_reaches_what_is_kept_of_them() {
+    let (scene, inbox) = scene(Mode::Auto).await;
+    scene.receive(1, "hi").await;
+    scene.engine.erase_fan(chat()).await.unwrap();
+    assert_eq!(inbox.waiting_count(), 0);
+    // As a webhook that is delivered again.
+    scene.receive(1, "hi").await;
+    scene.run_to_rest(9).await;
+    take_in_waiting(scene.engine.intake(), 8).await.unwrap();
+    assert_eq!(inbox.waiting_count(), 0);
+    assert!(!is_stored(&scene, 1).await);
+    assert_eq!(scene.fanvue.sent(), Vec::<String>::new());
+}
