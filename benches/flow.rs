@@ -11,6 +11,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use fanvue_bot::ceiling::Ceiling;
 use fanvue_bot::conversation::{Conversation, Reply};
 use fanvue_bot::creator::Creator;
 use fanvue_bot::entropy::Seed;
@@ -46,6 +47,7 @@ fn flow(criterion: &mut Criterion) {
         seed: Seed::new(7),
         creator: &creator,
         timing: Timing::default(),
+        ceiling: Ceiling::none(),
     };
     let draft = DraftId {
         turn: TurnId::new(1),

@@ -128,6 +128,7 @@ impl Bench {
             prompt_tokens: self.budget,
             reply_tokens: 400,
             repair: None,
+            instruction: None,
         };
         prompt::build(&source, &BytesPerFour::default())
     }

@@ -15,11 +15,14 @@ const phases = {
   sending: "sending",
   reconciling: "no clear answer to the send: reading the chat",
 };
+const armed = ["duplicate_webhook", "lose_answer", "fail_model"];
 const time = (text) => new Date(text).toLocaleTimeString();
 let shown = "";
 let signals = 0;
 let typingUntil = 0;
 let bots = 0;
+let waits = "";
+let decidesOn;
 
 async function call(path, body) {
   const options = body ? { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) } : {};
@@ -31,9 +34,10 @@ async function call(path, body) {
 
 async function act(body) {
   try {
-    await call("/demo/act", body);
-    $("notice").textContent = "";
+    const came = await call("/demo/act", body);
+    $("notice").textContent = came.says && !came.done ? came.says : "";
     await refresh();
+    return came;
   } catch (error) {
     $("notice").textContent = error.message;
   }
@@ -49,7 +53,8 @@ function show(chat) {
   $("turn").textContent = chat.turn
     ? `Turn ${chat.turn.turn}, draft ${chat.turn.draft}: ${phases[chat.turn.phase] || chat.turn.phase}` + (chat.turn.until ? `, until ${time(chat.turn.until)}` : "")
     : chat.pausedUntil ? `A human has the conversation until ${time(chat.pausedUntil)}` : "Nothing to do.";
-  const state = JSON.stringify([chat.messages, chat.decisions]);
+  showDecisions(chat);
+  const state = JSON.stringify([chat.messages, chat.decisions, chat.drafts]);
   if (state === shown) return;
   shown = state;
   $("messages").replaceChildren(...chat.messages.map((m) => {
@@ -63,6 +68,42 @@ function show(chat) {
     item.append(make("b", d.text || "[a photo]"), " ", make("span", (d.decision || "").replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, time), d.kind || ""));
     return item;
   }));
+  $("drafts").replaceChildren(...chat.drafts.map((d) => {
+    const item = make("li");
+    item.append(make("b", d.edited || d.written), " ", make("span", d.says + (d.state.reason ? `: ${d.state.reason}` : ""), d.state.state));
+    if (d.edited) item.append(make("small", `the model wrote: ${d.written}`));
+    return item;
+  }));
+}
+
+function either(id, first, now) {
+  const [act, label] = now ? first[1] : first[0];
+  $(id).dataset.act = act;
+  $(id).textContent = label;
+}
+
+// What was typed stays until another draft waits.
+function showDecisions(chat) {
+  either("ask", [["ask_first", "Approve each reply first"], ["answer_alone", "Let the bot answer alone"]], chat.asksFirst);
+  either("pause", [["pause", "Keep the bot out for an hour"], ["resume", "Let the bot go on in this chat"]], chat.pausedUntil);
+  either("stop", [["stop_all", "Stop everything"], ["resume_all", "Go on with everything"]], chat.stoppedAt);
+  $("stopped").hidden = !chat.stoppedAt;
+  const open = chat.drafts.find((d) => d.open);
+  const key = open ? `${open.turn}.${open.draft}` : "";
+  $("draft").hidden = !open;
+  if (key === waits) return;
+  waits = key;
+  decidesOn = open;
+  $("note").value = "";
+  if (open) $("reply").value = open.edited || open.written;
+}
+
+function decide(what) {
+  if (!decidesOn) return;
+  const { turn, draft } = decidesOn;
+  const reply = $("reply").value;
+  const text = what === "approve" || what === "edit" ? reply : $("note").value;
+  return act({ act: what, fan: $("fan").value, turn, draft, text });
 }
 
 async function refresh() {
@@ -90,10 +131,14 @@ async function start() {
     act({ act: "fan_writes", fan: $("fan").value, text });
   });
   $("photo").addEventListener("click", () => act({ act: "fan_sends_photo", fan: $("fan").value }));
+  $("draft").addEventListener("submit", (event) => { event.preventDefault(); decide("approve"); });
+  for (const button of document.querySelectorAll("[data-draft]")) {
+    button.addEventListener("click", () => decide(button.dataset.draft));
+  }
   for (const button of document.querySelectorAll("[data-act]")) {
     button.addEventListener("click", async () => {
       await act({ act: button.dataset.act, fan: $("fan").value, text: "hey, it's really me now" });
-      if (!$("notice").textContent && button.dataset.act !== "human_writes") $("notice").textContent = "Armed: now write something.";
+      if (!$("notice").textContent && armed.includes(button.dataset.act)) $("notice").textContent = "Armed: now write something.";
     });
   }
   for (;;) {

@@ -1,15 +1,20 @@
 //! The page: a chat as the fan sees it, and beside it what the bot decided and why.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use fanvue_bot::conversation::Reply;
+use fanvue_bot::draft::{DraftState, Note};
 use fanvue_bot::engine::Engine;
-use fanvue_bot::id::{ConversationId, CreatorId, FanId};
+use fanvue_bot::flow::{DraftId, OperatorAction};
+use fanvue_bot::id::{ConversationId, CreatorId, FanId, TurnId};
 use fanvue_bot::page::PageRequest;
+use fanvue_bot::settings::Mode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -137,32 +142,145 @@ async fn chat(
     let paused = conversation
         .as_ref()
         .and_then(|found| found.value.paused_until);
+    let drafts: Vec<Value> = conversation
+        .iter()
+        .flat_map(|found| found.value.drafts.iter().rev())
+        .map(|draft| {
+            json!({
+                "turn": draft.turn.number(),
+                "draft": draft.draft,
+                "written": draft.written,
+                "edited": draft.edited,
+                "state": draft.state,
+                "open": draft.state.is_open() && draft.state != DraftState::Approved,
+                "says": draft.state.to_string(),
+            })
+        })
+        .collect();
+    let ceiling = shared.engine.ceiling().await?;
     Ok(Json(json!({
         "messages": transcript["messages"],
         "typingSignals": transcript["typingSignals"],
         "decisions": decisions,
         "turn": phase,
         "pausedUntil": paused,
+        "drafts": drafts,
+        "asksFirst": ceiling.mode != Mode::Auto,
+        "stoppedAt": ceiling.stopped_at,
     })))
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(tag = "act", rename_all = "snake_case")]
 enum Act {
-    FanWrites { fan: uuid::Uuid, text: String },
-    FanSendsPhoto { fan: uuid::Uuid },
-    HumanWrites { fan: uuid::Uuid, text: String },
+    FanWrites {
+        fan: uuid::Uuid,
+        text: String,
+    },
+    FanSendsPhoto {
+        fan: uuid::Uuid,
+    },
+    HumanWrites {
+        fan: uuid::Uuid,
+        text: String,
+    },
     DuplicateWebhook,
     LoseAnswer,
     FailModel,
+    Approve {
+        #[serde(flatten)]
+        of: DraftOf,
+        text: Option<String>,
+    },
+    Edit {
+        #[serde(flatten)]
+        of: DraftOf,
+        text: String,
+    },
+    Reject {
+        #[serde(flatten)]
+        of: DraftOf,
+        text: String,
+    },
+    Regenerate {
+        #[serde(flatten)]
+        of: DraftOf,
+        text: String,
+    },
+    Pause {
+        fan: uuid::Uuid,
+    },
+    Resume {
+        fan: uuid::Uuid,
+    },
+    AskFirst,
+    AnswerAlone,
+    StopAll,
+    ResumeAll,
+}
+
+#[derive(Debug, Deserialize)]
+struct DraftOf {
+    fan: uuid::Uuid,
+    turn: u64,
+    draft: u32,
+}
+
+impl DraftOf {
+    fn id(&self) -> DraftId {
+        DraftId {
+            turn: TurnId::new(self.turn),
+            draft: self.draft,
+        }
+    }
+}
+
+/// What an operator does about a chat, and whose it is.
+fn operator(act: &Act, engine: &Engine) -> anyhow::Result<Option<(uuid::Uuid, OperatorAction)>> {
+    let note = |text: &str| match text.trim() {
+        "" => Ok(None),
+        text => Note::new(text).map(Some),
+    };
+    Ok(Some(match act {
+        Act::Approve { of, text } => {
+            let edited = text.as_deref().map(Reply::new);
+            let draft = of.id();
+            (of.fan, OperatorAction::Approve { draft, edited })
+        }
+        Act::Edit { of, text } => {
+            let (draft, text) = (of.id(), Reply::new(text.as_str()));
+            (of.fan, OperatorAction::Edit { draft, text })
+        }
+        Act::Reject { of, text } => {
+            let (draft, reason) = (of.id(), note(text)?);
+            (of.fan, OperatorAction::Reject { draft, reason })
+        }
+        Act::Regenerate { of, text } => {
+            let (draft, instruction) = (of.id(), note(text)?);
+            (of.fan, OperatorAction::Regenerate { draft, instruction })
+        }
+        Act::Pause { fan } => {
+            let until = engine.now() + Duration::from_secs(3_600);
+            (*fan, OperatorAction::Pause { until })
+        }
+        Act::Resume { fan } => (*fan, OperatorAction::Resume),
+        _ => return Ok(None),
+    }))
 }
 
 async fn act(
     State(shared): State<Arc<Shared>>,
     Json(act): Json<Act>,
 ) -> Result<Json<Value>, Failure> {
-    let platform = &shared.platform;
+    let (platform, engine) = (&shared.platform, &shared.engine);
     let creator = &shared.creator_handle;
+    if let Some((fan, action)) = operator(&act, engine)? {
+        let id = ConversationId::new(shared.creator, FanId::from_uuid(fan));
+        let acted = engine.act(id, action).await?.acted;
+        return Ok(Json(
+            json!({"done": acted.is_done(), "says": acted.to_string()}),
+        ));
+    }
     match act {
         Act::FanWrites { fan, text } => {
             platform
@@ -178,6 +296,17 @@ async fn act(
         Act::DuplicateWebhook => platform.break_next_webhook("duplicate").await?,
         Act::LoseAnswer => platform.lose_next_answer().await?,
         Act::FailModel => shared.model.fail_next(),
+        Act::AskFirst => drop(engine.limit(|ceiling| ceiling.mode = Mode::Draft).await?),
+        Act::AnswerAlone => drop(engine.limit(|ceiling| ceiling.mode = Mode::Auto).await?),
+        Act::StopAll => drop(engine.stop_all().await?),
+        Act::ResumeAll => drop(engine.resume_all().await?),
+        // Done above.
+        Act::Approve { .. }
+        | Act::Edit { .. }
+        | Act::Reject { .. }
+        | Act::Regenerate { .. }
+        | Act::Pause { .. }
+        | Act::Resume { .. } => {}
     }
     Ok(Json(json!({"done": true})))
 }

@@ -9,7 +9,7 @@ use crate::client::RemoteMessage;
 use crate::conversation::{Conversation, Reply, Stopped};
 use crate::decision::{Decision, Outcome, Rule};
 use crate::fan::FanProfile;
-use crate::flow::{self, Context, Input};
+use crate::flow::{self, Acted, Context, Input};
 use crate::id::{AccountId, ConversationId, MessageId};
 use crate::message::{Author, Content, Message, MessageType};
 use crate::policy::{Detector, Signal};
@@ -109,6 +109,8 @@ pub(crate) struct Batch<'a> {
     context: Context<'a>,
     counter: &'a dyn TokenCounter,
     detector: &'a dyn Detector,
+    /// What came of an operator's action, if the last step was one.
+    pub(crate) acted: Option<Acted>,
     /// What stopped automatic answers in one of the steps.
     pub(crate) stopped: Option<Stopped>,
 }
@@ -125,6 +127,7 @@ impl<'a> Batch<'a> {
             effect: None,
             changed: false,
             replied: false,
+            acted: None,
             context,
             counter,
             detector,
@@ -332,6 +335,7 @@ impl<'a> Batch<'a> {
             self.decide(id, decision);
         }
         self.effect = transition.effect;
+        self.acted = transition.acted;
         if let Some(sent) = transition.sent {
             let content = Content::text(Arc::clone(sent.reply.text()));
             let mut message = self.message(sent.message, Author::Bot, content, sent.sent_at);

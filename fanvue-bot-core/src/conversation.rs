@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::erasure::Erasure;
 use crate::decision::WaitCause;
+use crate::draft::{Draft, Note};
 use crate::entropy::Seed;
 use crate::id::{ConversationId, MessageId, TurnId};
 use crate::policy::Signal;
@@ -32,6 +33,10 @@ pub struct Conversation {
     /// The turn that is being worked on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn: Option<Turn>,
+    /// The latest replies that were given to an operator, the oldest first, at most
+    /// [`MOST_REMEMBERED`](crate::draft::MOST_REMEMBERED).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drafts: Vec<Draft>,
     /// The number of the newest turn.
     #[serde(default)]
     pub last_turn: TurnId,
@@ -91,6 +96,7 @@ impl Conversation {
             seed,
             pending: Vec::new(),
             turn: None,
+            drafts: Vec::new(),
             last_turn: TurnId::new(0),
             last_reply_at: None,
             paused_until: None,
@@ -109,8 +115,7 @@ impl Conversation {
         }
     }
 
-    /// When this conversation must be looked at next, if nothing happens before; `None` if it waits for
-    /// nobody but people. Stores keep it in an indexed column, so that a wake-up that got lost can be found.
+    /// When this conversation must be looked at next, if nothing happens before; `None` if nothing is owed. Stores keep it in an indexed column, so that a wake-up that got lost can be found.
     #[must_use]
     pub fn wake_at(&self) -> Option<Timestamp> {
         let erased_at = self.erasure.and_then(|erasure| erasure.due_at());
@@ -127,11 +132,12 @@ impl Conversation {
     pub(crate) fn due_at(&self) -> Option<Timestamp> {
         match &self.turn {
             Some(turn) => match &turn.phase {
-                Phase::Settling { until, .. } | Phase::Pacing { until, .. } => Some(*until),
+                Phase::Settling { until, .. }
+                | Phase::Pacing { until, .. }
+                | Phase::AwaitingApproval { until, .. } => Some(*until),
                 Phase::Composing { since, .. } => Some(*since),
                 Phase::Sending { intent, .. } => Some(intent.valid_until),
                 Phase::Reconciling { next_check, .. } => Some(*next_check),
-                Phase::AwaitingApproval { .. } => None,
             },
             None if self.pending.is_empty() => None,
             None => self.paused_until,
@@ -272,11 +278,17 @@ pub enum Phase {
         since: Timestamp,
         /// Why the draft before this one was not good enough, if it is a second try.
         repair: Option<Box<str>>,
+        /// What an operator asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instruction: Option<Note>,
     },
     /// The reply waits for an operator.
     AwaitingApproval {
-        /// The reply.
+        /// The reply, as edited last.
         reply: Reply,
+        /// Until when; for ever where it was stored before drafts expired.
+        #[serde(default = "for_ever")]
+        until: Timestamp,
     },
     /// The reply is held back; at `until` the chat is read once more and the reply is sent.
     Pacing {
@@ -303,6 +315,10 @@ pub enum Phase {
         /// How often the chat was read without finding it.
         misses: u32,
     },
+}
+
+const fn for_ever() -> Timestamp {
+    Timestamp::MAX
 }
 
 /// A text to be sent. `Debug` shows its length and not its words.
@@ -346,4 +362,16 @@ pub struct SendIntent {
     pub at: Timestamp,
     /// The send is not begun after this, and its outcome is not searched for before.
     pub valid_until: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_draft_that_was_stored_before_drafts_expired_waits_for_ever() {
+        let stored = r#"{"phase":"awaiting_approval","reply":"hello"}"#;
+        let phase: Phase = serde_json::from_str(stored).unwrap();
+        assert!(matches!(phase, Phase::AwaitingApproval { until, .. } if until == Timestamp::MAX));
+    }
 }

@@ -147,6 +147,8 @@ pub enum WaitCause {
     Retrying,
     /// It is quiet hours; it is answered when they are over.
     QuietHours,
+    /// An operator stopped everything; it goes on when one lets it.
+    Stopped,
     /// As many requests as Fanvue or the model's provider allows were made; it goes on when more may be.
     RateLimited,
     /// The creator's Fanvue account has to be connected. It goes on by itself once that is done.
@@ -165,6 +167,7 @@ impl fmt::Display for WaitCause {
             Self::Reconciling => "reading the chat to see whether the reply went out",
             Self::Retrying => "something failed and is tried again",
             Self::QuietHours => "it is answered after quiet hours",
+            Self::Stopped => "an operator stopped everything",
             Self::RateLimited => "no more requests may be made until then",
             Self::NotConnected => "the creator's Fanvue account has to be connected",
             Self::Deployment => "the deployment has to be mended; its log says what",
@@ -185,6 +188,8 @@ pub enum Rule {
     DryRun,
     /// An operator rejected the draft.
     Rejected,
+    /// No operator decided on the draft in time.
+    DraftExpired,
     /// Fanvue says that the fan cannot be written to.
     NotContactable,
     /// It was in the chat, and a human had written after it, before this library knew of the chat.
@@ -204,6 +209,7 @@ impl fmt::Display for Rule {
             Self::CreatorInactive => "the creator is not active",
             Self::DryRun => "dry run, the reply was not sent",
             Self::Rejected => "an operator rejected the draft",
+            Self::DraftExpired => "nobody decided on the draft in time",
             Self::NotContactable => "Fanvue says that the fan cannot be written to",
             Self::BeforeBot => "a human had dealt with it before the bot knew of the chat",
             Self::Deleted => "the message was deleted before it was answered",

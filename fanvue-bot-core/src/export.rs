@@ -44,6 +44,7 @@ use serde::{Deserialize, Serialize};
 use crate::backend::{Backend, BackendError};
 use crate::conversation::{Conversation, Erasure, Phase, Reply, Stopped};
 use crate::decision::{Decision, Outcome};
+use crate::draft::Draft;
 use crate::fan::FanProfile;
 use crate::id::{ConversationId, CreatorId, FanId, JobId, MediaId, MessageId};
 use crate::message::{Author, Message, MessageType};
@@ -138,6 +139,9 @@ pub struct Standing {
     /// A reply that is written and was not sent yet, as far as is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draft: Option<Reply>,
+    /// The latest replies that an operator was asked to decide on, and what became of each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drafts: Vec<Draft>,
     /// Up to where the fan was erased before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erasure: Option<Erasure>,
@@ -346,7 +350,7 @@ fn count<T>(page: &Page<T>) -> u64 {
 
 fn standing(state: Conversation) -> Standing {
     let draft = state.turn.and_then(|turn| match turn.phase {
-        Phase::AwaitingApproval { reply }
+        Phase::AwaitingApproval { reply, .. }
         | Phase::Pacing { reply, .. }
         | Phase::Sending { reply, .. }
         | Phase::Reconciling { reply, .. } => Some(reply),
@@ -362,6 +366,7 @@ fn standing(state: Conversation) -> Standing {
         overrides: state.overrides,
         unanswered: state.pending.iter().map(|message| message.id).collect(),
         draft,
+        drafts: state.drafts,
         erasure: state.erasure,
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use self::accounts::Accounts;
 use crate::backend::{Atomicity, Backend, BackendError};
 use crate::batch::{Arrival, Batch, tell};
+use crate::ceiling::Ceiling;
 use crate::conversation::Conversation;
 use crate::creator::Creator;
 use crate::entropy::{Entropy, EntropyError, OsEntropy, Seed};
@@ -372,12 +373,15 @@ impl Intake {
         self.timing
     }
 
+    /// What steps depend on here. Taking in decides on no reply, so it needs no ceiling: the engine, which
+    /// does, reads it for each step of its own.
     pub(crate) fn context<'a>(&self, creator: &'a Creator) -> Result<Context<'a>, EntropyError> {
         Ok(Context {
             now: self.clock.now(),
             seed: Seed::draw(&*self.entropy)?,
             creator,
             timing: self.timing,
+            ceiling: Ceiling::none(),
         })
     }
 }

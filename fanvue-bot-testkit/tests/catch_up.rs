@@ -24,7 +24,9 @@ use fanvue_bot_core::time::Clock;
 use fanvue_bot_testkit::clock::VirtualClock;
 use fanvue_bot_testkit::entropy::SeededEntropy;
 use fanvue_bot_testkit::llm::ScriptedLlm;
-use fanvue_bot_testkit::simulator::world::{App, ChatPatch, NewMessage, Origin, SCOPES, World};
+use fanvue_bot_testkit::simulator::world::{
+    App, AutomatedTrigger, ChatPatch, NewMessage, Origin, SCOPES, World,
+};
 use fanvue_bot_testkit::world_client::{WorldClient, moment, token_set};
 use uuid::Uuid;
 
@@ -292,6 +294,30 @@ async fn a_human_who_answered_has_the_conversation() {
     ));
     let stored = scene.memory.message(chat(ben), answer).await.unwrap();
     assert_eq!(stored.unwrap().author, Author::Human);
+}
+
+#[tokio::test]
+async fn an_automated_message_that_a_poll_finds_is_nobody_who_answered() {
+    let scene = Scene::new().await;
+    let ben = scene.add_fan("ben");
+    let asked = scene.writes(ben, "is it you?", Duration::ZERO);
+    scene.clock.advance(Duration::from_secs(2));
+    let now = moment(scene.clock.now());
+    let trigger = AutomatedTrigger::NewFollower;
+    let greeting = scene
+        .world()
+        .automated_message(scene.account, ben, trigger, "welcome!", now)
+        .unwrap();
+    assert_eq!(scene.found().await, 2);
+    scene.work().await;
+    assert_eq!(scene.replies(ben), 1);
+    assert!(matches!(
+        scene.outcome(ben, asked).await,
+        Some(Outcome::Replied { .. })
+    ));
+    let greeting = MessageId::from_uuid(greeting);
+    let stored = scene.memory.message(chat(ben), greeting).await.unwrap();
+    assert_eq!(stored.unwrap().author, Author::Automation);
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod given;
 mod guides;
 mod inbox;
 mod kill;
+mod oversight;
 mod person;
 mod port;
 #[path = "../../fanvue-bot-sqlx/tests/it/postgres/line.rs"]

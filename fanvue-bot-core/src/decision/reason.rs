@@ -77,6 +77,8 @@ reasons! {
         "It is tried again by itself. An operator can try at once; the health page tells what fails.";
     Waiting(WaitCause::QuietHours) = "waiting_quiet_hours":
         "It is answered after quiet hours. Other quiet hours for the creator or the fan act at once.";
+    Waiting(WaitCause::Stopped) = "waiting_stopped":
+        "An operator stopped the whole deployment. It goes on as soon as one lets it.";
     Waiting(WaitCause::RateLimited) = "waiting_rate_limited":
         "It goes on when requests may be made again. A larger rate budget or fewer broadcasts shorten the wait.";
     Waiting(WaitCause::NotConnected) = "waiting_not_connected":
@@ -97,6 +99,8 @@ reasons! {
         "Switch dry run off. Later messages are answered then.";
     Blocked(Rule::Rejected) = "blocked_rejected":
         "An operator decided so. The fan's next message begins a new turn.";
+    Blocked(Rule::DraftExpired) = "blocked_draft_expired":
+        "Answer by hand. The fan's next message begins a new turn; a longer draft expiry leaves more time.";
     Blocked(Rule::NotContactable) = "blocked_not_contactable":
         "Fanvue lets nobody write to this fan. Only the fan or Fanvue changes that.";
     Blocked(Rule::BeforeBot) = "blocked_before_bot":

@@ -22,6 +22,14 @@ use crate::rate::Class;
 /// A reply must not repeat any of this many replies before it.
 const NOT_AGAIN: usize = 5;
 
+/// What this draft is to do better than the one before.
+pub(super) struct Wish<'a> {
+    /// What was wrong with that one.
+    pub(super) repair: Option<&'a str>,
+    /// What an operator asked for.
+    pub(super) instruction: Option<&'a str>,
+}
+
 impl Engine {
     pub(super) async fn compose(
         &self,
@@ -29,7 +37,7 @@ impl Engine {
         conversation: &Conversation,
         draft: DraftId,
         seed: Seed,
-        repair: Option<&str>,
+        wish: Wish<'_>,
     ) -> Result<Performed, Failure> {
         let id = conversation.id;
         if creator.shows_typing(&conversation.overrides) {
@@ -78,7 +86,8 @@ impl Engine {
                 .prompt_tokens
                 .min(self.room_for_prompt(creator)),
             reply_tokens: creator.settings.reply_tokens,
-            repair,
+            repair: wish.repair,
+            instruction: wish.instruction,
         };
         let (cut, result) = self.complete(creator, source, seed).await;
         if result.is_ok() {

@@ -11,6 +11,7 @@
 //!              +--------------------------------------------------------+
 //! ```
 
+mod act;
 mod builder;
 mod catch_up;
 mod chat;
@@ -19,14 +20,18 @@ mod ending;
 mod erase;
 mod failure;
 mod send;
+mod stop;
 mod sweep;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub use self::act::Answered;
 pub use self::builder::EngineBuilder;
 pub use self::catch_up::CaughtUp;
 use self::catch_up::Schedule;
+use self::compose::Wish;
 pub use self::ending::RunOutcome;
 pub(crate) use self::ending::Worked;
 use self::failure::Failure;
@@ -36,15 +41,16 @@ use crate::catch_up::CatchUpOptions;
 use crate::client::FanvueClient;
 use crate::conversation::{Clearance, Conversation};
 use crate::creator::Creator;
+use crate::draft::Note;
 use crate::entropy::{Entropy, EntropyError};
-use crate::flow::{Effect, Input, OperatorAction};
+use crate::flow::{Acted, Effect, Input};
 use crate::id::{ConversationId, CreatorId, MessageId};
 use crate::intake::{Accepted, Intake, IntakeError};
 use crate::llm::LlmProvider;
 use crate::message::Content;
 use crate::oauth::{GrantStatus, TokenError, TokenSource};
 use crate::persona::Persona;
-use crate::policy::DraftCheck;
+use crate::policy::{DraftCheck, Violation};
 use crate::prompt::{HistoryCut, RenderedPersona, TokenCounter};
 use crate::pulse::{Part, Pulse, Trouble, Whose};
 #[cfg(feature = "worker")]
@@ -114,6 +120,15 @@ pub enum EngineError {
         /// Why, and what would be valid.
         reason: String,
     },
+    /// A rule of the policy layer forbids the operator's text, as it forbids the model's.
+    #[error("the text may not be sent: {violation}{}", at(.place.as_ref()))]
+    ForbiddenText {
+        /// The rule.
+        violation: Violation,
+        /// Which characters of the text break it by themselves, counted from 0; `None` if none do without
+        /// the rest.
+        place: Option<Range<usize>>,
+    },
 }
 
 impl EngineError {
@@ -124,11 +139,19 @@ impl EngineError {
             Self::Queue(error) => error.retry(),
             Self::Store(error) => error.retry(),
             Self::Entropy(_) => Retry::Backoff,
-            Self::UnknownConversation | Self::InvalidSettings(_) | Self::InvalidText { .. } => {
-                Retry::Never
-            }
+            Self::UnknownConversation
+            | Self::InvalidSettings(_)
+            | Self::InvalidText { .. }
+            | Self::ForbiddenText { .. } => Retry::Never,
         }
     }
+}
+
+/// Characters as a person counts them.
+fn at(place: Option<&Range<usize>>) -> String {
+    place.map_or(String::new(), |place| {
+        format!(" (characters {} to {})", place.start + 1, place.end)
+    })
 }
 
 impl From<IntakeError> for EngineError {
@@ -246,46 +269,6 @@ impl Engine {
         self.shared.intake.accept(event).await
     }
 
-    /// Does what an operator asks for and answers with the conversation as it is then. What follows from
-    /// it, such as sending an approved reply, is enqueued.
-    ///
-    /// # Errors
-    /// [`EngineError::UnknownConversation`]; [`EngineError::InvalidText`] for an edited reply that is
-    /// empty or longer than 5000 characters; [`EngineError::InvalidSettings`] for overrides that
-    /// [`Overrides::validate`](crate::settings::Overrides::validate) refuses; the store's and the queue's
-    /// errors.
-    pub async fn act(
-        &self,
-        id: ConversationId,
-        action: OperatorAction,
-    ) -> Result<Conversation, EngineError> {
-        if let OperatorAction::Approve {
-            edited: Some(reply),
-            ..
-        } = &action
-        {
-            let characters = reply.text().chars().count();
-            if reply.text().trim().is_empty() || characters > crate::prompt::check::LONGEST_TEXT {
-                return Err(EngineError::InvalidText {
-                    reason: format!("it has {characters} characters; a message has 1 to 5000"),
-                });
-            }
-        }
-        if let OperatorAction::Override(overrides) = &action {
-            overrides.validate()?;
-        }
-        let priority = match action {
-            OperatorAction::Approve { .. } => Priority::ApprovedDraft,
-            _ => Priority::default(),
-        };
-        self.shared.intake.take_in_all_of(id).await?;
-        let performed = Performed::from(Input::Operator(action));
-        match self.commit(id, &performed, Some(priority)).await? {
-            Some(stepped) => Ok(stepped.conversation),
-            None => Err(EngineError::UnknownConversation),
-        }
-    }
-
     /// Brings the lane's conversation to rest and ends its jobs.
     ///
     /// May be dropped at any point: the jobs come back when their lease lapses, and the committed state
@@ -398,7 +381,11 @@ impl Engine {
         for arrival in &performed.arrivals {
             known.push(self.backend().store().message(id, arrival.id).await?);
         }
-        let context = self.shared.intake.context(&creator)?;
+        let mut context = self.shared.intake.context(&creator)?;
+        // A self-test reaches nobody, and tells that the rest works while all is stopped.
+        if id.creator != self_test::CREATOR {
+            context.ceiling = self.ceiling().await?;
+        }
         let detector = self.shared.intake.reads_with();
         let mut batch = Batch::new(stored.value, context, &*self.shared.counter, detector);
         for (message, content) in &performed.contents {
@@ -424,6 +411,7 @@ impl Engine {
             batch.step(if outdated { Input::Wake } else { input.clone() });
         }
         let (effect, replied, stopped) = (batch.effect.take(), batch.replied, batch.stopped);
+        let acted = batch.acted.take();
         let conversation = batch.change.conversation.clone();
         if batch.changed {
             let jobs: Vec<NewJob> = wake
@@ -445,6 +433,7 @@ impl Engine {
             conversation,
             effect,
             replied,
+            acted,
         }))
     }
 
@@ -467,9 +456,13 @@ impl Engine {
                 draft,
                 seed,
                 repair,
+                instruction,
             } => {
-                self.compose(creator, conversation, draft, seed, repair.as_deref())
-                    .await
+                let wish = Wish {
+                    repair: repair.as_deref(),
+                    instruction: instruction.as_ref().map(Note::as_str),
+                };
+                self.compose(creator, conversation, draft, seed, wish).await
             }
             Effect::ReadChat { draft } => {
                 self.read_before_send(creator, conversation.id, class, draft)
@@ -530,6 +523,7 @@ struct Stepped {
     conversation: Conversation,
     effect: Option<Effect>,
     replied: bool,
+    acted: Option<Acted>,
 }
 
 /// Calls Fanvue with the creator's credential; on a 401 renews it and calls once more.

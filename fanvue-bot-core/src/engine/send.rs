@@ -2,6 +2,7 @@
 
 use super::failure::Remedy;
 use super::{Engine, Failure, Performed};
+use crate::ceiling::Ceiling;
 use crate::client::{Auth, ClientError, OutgoingMessage};
 use crate::conversation::Reply;
 use crate::creator::Creator;
@@ -13,6 +14,7 @@ use crate::pulse::{Part, Trouble};
 use crate::queue::FailureNote;
 use crate::rate::Class;
 use crate::retry::Retry;
+use crate::store::StoreError;
 use crate::time::Timestamp;
 use std::sync::Arc;
 
@@ -57,6 +59,11 @@ impl Engine {
         message: &OutgoingMessage,
         begin_by: Timestamp,
     ) -> Result<MessageId, SendError> {
+        // It may have been stopped since the intent was committed, by a call that has returned.
+        let ceiling = Ceiling::read(&**self.backend().store()).await;
+        if ceiling.map_err(SendError::Store)?.is_stopped() {
+            return Err(SendError::Stopped);
+        }
         // After this another worker may search for the outcome, and must not be overtaken by the send.
         if self.now() > begin_by {
             return Err(SendError::TooLate);
@@ -95,6 +102,8 @@ impl Engine {
 
 enum SendError {
     TooLate,
+    Stopped,
+    Store(StoreError),
     Client(ClientError),
 }
 
@@ -111,7 +120,8 @@ fn outcome(
             sent_at: now,
         }
         .into(),
-        Err(SendError::TooLate) => Input::NotSent { draft }.into(),
+        Err(SendError::TooLate | SendError::Stopped) => Input::NotSent { draft }.into(),
+        Err(SendError::Store(error)) => not_sent(draft, error.into()),
         Err(SendError::Client(error)) => match error {
             ClientError::NotContactable => Input::SendRefused {
                 draft,

@@ -13,7 +13,7 @@ use std::time::Duration;
 /// which case one more wake-up does no harm.
 const OVERDUE: Duration = Duration::from_secs(60);
 /// How many conversations one call looks at.
-const AT_ONCE: usize = 200;
+pub(super) const AT_ONCE: usize = 200;
 
 impl Engine {
     /// Wakes conversations that are long due, one page of them; answers where the next call goes on, `None`
@@ -76,7 +76,8 @@ impl Engine {
                     .await?;
                 let held = |conversation: &Conversation| {
                     conversation.hold.is_some_and(|hold| {
-                        hold.until > self.now() && hold.cause != WaitCause::QuietHours
+                        hold.until > self.now()
+                            && !matches!(hold.cause, WaitCause::QuietHours | WaitCause::Stopped)
                     })
                 };
                 if stored.is_some_and(|stored| held(&stored.value)) {

@@ -37,7 +37,7 @@ impl Step<'_> {
             }),
             ..Conversation::new(self.next.id, self.context.seed)
         };
-        self.settings = self.context.creator.settings.with(&self.next.overrides);
+        self.settings = self.context.settings(&self.next.overrides);
         self.decisions.clear();
     }
 

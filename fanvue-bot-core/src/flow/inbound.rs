@@ -146,18 +146,20 @@ impl Step<'_> {
             self.next.turn = None;
             return;
         }
-        match &mut self.next.turn {
-            Some(turn) if matches!(turn.phase, Phase::Composing { .. }) => {
-                // What is being written may answer it.
+        let Some(turn) = &mut self.next.turn else {
+            return;
+        };
+        match &turn.phase {
+            // What is being written may answer it.
+            Phase::Composing { instruction, .. } => {
+                let instruction = instruction.clone();
                 turn.begin_draft(Phase::Composing {
                     since: self.context.now,
                     repair: None,
+                    instruction,
                 });
             }
-            Some(Turn {
-                phase: Phase::AwaitingApproval { .. } | Phase::Pacing { .. },
-                ..
-            }) => self.settle_again(),
+            Phase::AwaitingApproval { .. } | Phase::Pacing { .. } => self.settle_again(),
             _ => {}
         }
     }

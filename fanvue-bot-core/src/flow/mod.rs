@@ -16,6 +16,7 @@
 //!      +---------------------------------------------------------------------------+  +-> Pacing (not found)
 //! ```
 
+mod approval;
 mod erasure;
 mod inbound;
 mod operator;
@@ -23,6 +24,7 @@ mod pace;
 mod policy;
 mod quiet;
 mod sending;
+mod stop;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -30,16 +32,18 @@ mod turn;
 use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::ceiling::Ceiling;
 use crate::conversation::{Conversation, Hold, Phase, Reply, SendIntent, Turn};
 use crate::creator::{Creator, CreatorStatus};
 use crate::decision::{Decision, Outcome, Rule, WaitCause};
+use crate::draft::Note;
 use crate::entropy::Seed;
 use crate::id::{MessageId, TurnId};
 use crate::policy::Signals;
-use crate::settings::{Mode, Pace, Settings};
+use crate::settings::{Mode, Overrides, Pace, Settings};
 use crate::time::Timestamp;
 
-pub use self::operator::OperatorAction;
+pub use self::operator::{Acted, OperatorAction};
 
 /// What a step depends on besides the conversation.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +60,16 @@ pub struct Context<'a> {
     pub creator: &'a Creator,
     /// How sends are timed.
     pub timing: Timing,
+    /// How far the bot may go in this deployment.
+    pub ceiling: Ceiling,
+}
+
+impl<'a> Context<'a> {
+    /// What holds for a fan for whom these are different.
+    fn settings(&self, overrides: &Overrides) -> Cow<'a, Settings> {
+        let creator: &'a Creator = self.creator;
+        self.ceiling.over(creator.settings.with(overrides))
+    }
 }
 
 /// How a send and the search for its outcome are timed. A matter of the deployment, not of a creator.
@@ -279,6 +293,8 @@ pub enum Effect {
         seed: Seed,
         /// What was wrong with the draft before, if anything.
         repair: Option<Box<str>>,
+        /// What an operator asked for.
+        instruction: Option<Note>,
     },
     /// Read the chat; what is new in it comes first, then [`Input::ChatRead`].
     ReadChat {
@@ -326,6 +342,8 @@ pub struct Transition {
     pub sent: Option<SentReply>,
     /// Messages that turned out to be a human's: to be stored as such.
     pub by_human: Vec<crate::conversation::Unattributed>,
+    /// What came of the operator's action, if the input was one.
+    pub acted: Option<Acted>,
 }
 
 /// A reply that went out.
@@ -351,11 +369,12 @@ pub fn step(conversation: &Conversation, input: Input, context: &Context<'_>) ->
     let mut step = Step {
         next: conversation.clone(),
         context: *context,
-        settings: context.creator.settings.with(&conversation.overrides),
+        settings: context.settings(&conversation.overrides),
         decisions: Vec::new(),
         effect: None,
         sent: None,
         by_human: Vec::new(),
+        acted: None,
     };
     match input {
         Input::FanMessage {
@@ -390,7 +409,7 @@ pub fn step(conversation: &Conversation, input: Input, context: &Context<'_>) ->
         Input::PutOff { until, cause } => step.put_off(until, cause),
         Input::Park { cause } => step.park(cause),
         Input::GiveUp { cause } => step.give_up(&cause),
-        Input::Operator(action) => step.operator(action),
+        Input::Operator(action) => step.acted = Some(step.operator(action)),
         Input::Erase => step.erase(),
         Input::Erased { through } => step.erased(through),
     }
@@ -407,6 +426,7 @@ struct Step<'a> {
     effect: Option<Effect>,
     sent: Option<SentReply>,
     by_human: Vec<crate::conversation::Unattributed>,
+    acted: Option<Acted>,
 }
 
 impl Step<'_> {
@@ -482,18 +502,21 @@ impl Step<'_> {
     fn settle(mut self) -> Transition {
         if self.effect.is_none() {
             self.catch_up();
+            self.keep_stopped();
             self.keep_quiet_hours();
             self.effect = self.due_erasure().or_else(|| self.due_effect());
         }
         if self.next.turn.is_none() && self.next.pending.is_empty() {
             self.next.hold = None;
         }
+        self.supersede_drafts();
         Transition {
             next: self.next,
             decisions: last_of_each(self.decisions),
             effect: self.effect,
             sent: self.sent,
             by_human: self.by_human,
+            acted: self.acted,
         }
     }
 
@@ -538,8 +561,10 @@ impl Step<'_> {
             turn.phase = Phase::Composing {
                 since: now,
                 repair: None,
+                instruction: None,
             };
         }
+        self.expire_draft();
     }
 
     /// What the state asks for, now.
@@ -555,7 +580,11 @@ impl Step<'_> {
         };
         match &turn.phase {
             Phase::Composing { .. } if !self.next.history_read => Some(Effect::ReadHistory),
-            Phase::Composing { repair, .. } => {
+            Phase::Composing {
+                repair,
+                instruction,
+                ..
+            } => {
                 let messages: Vec<MessageId> = self
                     .next
                     .pending
@@ -568,6 +597,7 @@ impl Step<'_> {
                         draft,
                         seed: turn.seed,
                         repair: repair.clone(),
+                        instruction: instruction.clone(),
                     }
                 } else {
                     Effect::Fetch { messages }

@@ -3,6 +3,7 @@
 use super::{DraftId, Effect, SentReply, Step};
 use crate::conversation::{Clearance, PendingMessage, Phase, Reply, SendIntent, Turn};
 use crate::decision::{Outcome, Rule, WaitCause};
+use crate::draft::DraftState;
 use crate::id::MessageId;
 use crate::settings::Mode;
 use crate::time::Timestamp;
@@ -14,7 +15,7 @@ impl Step<'_> {
         let now = self.now();
         let timing = self.context.timing;
         let (dry_run, mode) = (self.settings.dry_run, self.settings.mode);
-        if self.gate().is_some() || self.pause().is_some() {
+        if self.gate().is_some() || self.pause().is_some() || self.context.ceiling.is_stopped() {
             return;
         }
         if self.held_by_quiet_hours(now).is_some() {
@@ -36,9 +37,7 @@ impl Step<'_> {
             return self.conclude_pending(&Outcome::Blocked { rule: Rule::DryRun });
         }
         if mode == Mode::Draft && turn.clearance != Clearance::Approved {
-            let id = turn.id;
-            turn.phase = Phase::AwaitingApproval { reply };
-            return self.mark_pending(&Outcome::AwaitingApproval { turn: id });
+            return self.await_approval(reply);
         }
         let answers = std::mem::take(&mut self.next.pending);
         let intent = SendIntent {
@@ -75,6 +74,7 @@ impl Step<'_> {
         message: MessageId,
         sent_at: Timestamp,
     ) {
+        self.mark_draft(DraftState::Sent { message });
         let Some(Turn { id: turn, .. }) = self.next.turn.take() else {
             return;
         };
@@ -114,6 +114,7 @@ impl Step<'_> {
             return;
         };
         self.progress();
+        self.mark_draft(DraftState::Failed);
         self.next.turn = None;
         for message in intent.answers {
             self.decide(message.id, outcome.clone());
@@ -215,17 +216,20 @@ impl Step<'_> {
         }
         if let Some(turn) = &mut self.next.turn {
             // A new draft either way, so that a late outcome of this send is not taken for the next one's.
-            let clearance = turn.clearance;
+            let (clearance, tried) = (turn.clearance, turn.draft);
             turn.begin_draft(if stale {
                 Phase::Composing {
                     since: now,
                     repair: None,
+                    instruction: None,
                 }
             } else {
                 Phase::Pacing { reply, until: now }
             });
             if !stale {
                 turn.clearance = clearance;
+                let (turn, draft) = (turn.id, turn.draft);
+                self.draft_is_tried_again(turn, tried, draft);
             }
         }
         self.mark_pending(&self.waiting(now, WaitCause::Retrying));

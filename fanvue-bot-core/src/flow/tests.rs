@@ -1,5 +1,6 @@
 //! What the flow does, as tables: one line for each thing that happens, and what must follow from it.
 
+mod drafts;
 mod erasure;
 mod held;
 mod human;
@@ -11,6 +12,7 @@ mod quiet;
 mod sending;
 mod settling;
 mod stale;
+mod stop;
 mod turns;
 
 use std::time::Duration;
@@ -19,6 +21,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::conversation::Unattributed;
+use crate::draft::{Draft, DraftState};
 use crate::id::{ConversationId, CreatorId, FanId};
 use crate::persona::Persona;
 use crate::policy::Signal;
@@ -64,9 +67,10 @@ fn nobody_wrote() -> Conversation {
 /// follows is the effect and then the decisions in their order, `nothing` if there are none; behind `=`
 /// stands the state, which is compared only if it is given.
 #[track_caller]
-fn check(creator: Creator, script: &str) {
+fn check(creator: Creator, script: &str) -> Scene {
     let mut scene = Scene {
         creator,
+        ceiling: Ceiling::none(),
         conversation: nobody_wrote(),
     };
     for line in script
@@ -98,10 +102,12 @@ fn check(creator: Creator, script: &str) {
             }
         }
     }
+    scene
 }
 
 struct Scene {
     creator: Creator,
+    ceiling: Ceiling,
     conversation: Conversation,
 }
 
@@ -112,13 +118,14 @@ impl Scene {
             seed: Seed::new(5),
             creator: &self.creator,
             timing: Timing::default(),
+            ceiling: self.ceiling,
         };
         let transition = step(&self.conversation, input, &context);
         self.conversation = transition.next.clone();
         transition
     }
 
-    /// Changes a setting of the creator, if that is what happens.
+    /// Changes a setting of the creator or of the deployment, if that is what happens.
     fn set(&mut self, happens: &str) -> bool {
         match happens {
             "mode off" => self.creator.settings.mode = Mode::Off,
@@ -126,6 +133,12 @@ impl Scene {
             "mode auto" => self.creator.settings.mode = Mode::Auto,
             "dry run" => self.creator.settings.dry_run = true,
             "quiet hours off" => self.creator.settings.quiet_hours = QuietHours::none(),
+            "stop" => self.ceiling.stopped_at = Some(seconds(0)),
+            "go on" => self.ceiling.stopped_at = None,
+            "at most off" => self.ceiling.mode = Mode::Off,
+            "at most draft" => self.ceiling.mode = Mode::Draft,
+            "at most auto" => self.ceiling.mode = Mode::Auto,
+            "at most dry run" => self.ceiling.dry_run = true,
             "inactive" => self.creator.status = CreatorStatus::Inactive,
             _ => return false,
         }
@@ -234,8 +247,17 @@ fn operator(verb: &str, rest: &[&str]) -> OperatorAction {
             draft: draft_id(rest[0]),
             edited: (rest.len() > 1).then(|| Reply::new(rest[1..].join(" "))),
         },
+        "edit" => OperatorAction::Edit {
+            draft: draft_id(rest[0]),
+            text: Reply::new(rest[1..].join(" ")),
+        },
         "reject" => OperatorAction::Reject {
             draft: draft_id(rest[0]),
+            reason: Note::new(&rest[1..].join(" ")).ok(),
+        },
+        "regenerate" => OperatorAction::Regenerate {
+            draft: draft_id(rest[0]),
+            instruction: Note::new(&rest[1..].join(" ")).ok(),
         },
         "pause" => OperatorAction::Pause {
             until: seconds(rest[0].parse().unwrap()),
@@ -296,6 +318,10 @@ fn shown(transition: &Transition) -> String {
                 .to_owned(),
         );
     }
+    match &transition.acted {
+        None | Some(Acted::Done | Acted::Unchanged) => {}
+        Some(acted) => parts.push(acted.to_string()),
+    }
     if parts.is_empty() {
         return "nothing".to_owned();
     }
@@ -326,6 +352,15 @@ fn shown_effect(effect: &Effect) -> String {
             repair: Some(problem),
             ..
         } => format!("compose {} anew: {problem}", shown_draft(*draft)),
+        Effect::Compose {
+            draft,
+            instruction: Some(wish),
+            ..
+        } => format!(
+            "compose {} as wished: {}",
+            shown_draft(*draft),
+            wish.as_str()
+        ),
         Effect::Compose { draft, .. } => format!("compose {}", shown_draft(*draft)),
         Effect::ReadChat { draft } => format!("read {}", shown_draft(*draft)),
         Effect::Send { draft, reply, .. } => {
@@ -364,7 +399,9 @@ fn shown_state(conversation: &Conversation) -> String {
                 format!("settling {}..{}", until.as_seconds(), latest.as_seconds())
             }
             Phase::Composing { .. } => "composing".to_owned(),
-            Phase::AwaitingApproval { .. } => "awaiting approval".to_owned(),
+            Phase::AwaitingApproval { until, .. } => {
+                format!("awaiting approval {}", until.as_seconds())
+            }
             Phase::Pacing { until, .. } => format!("pacing {}", until.as_seconds()),
             Phase::Sending { intent, .. } => format!("sending {}", intent.valid_until.as_seconds()),
             Phase::Reconciling {

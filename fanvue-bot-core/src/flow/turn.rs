@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{DraftId, Step, pace};
 use crate::conversation::{Clearance, Phase, Reply, Turn};
 use crate::decision::{Outcome, Rule, WaitCause};
+use crate::draft::DraftState;
 use crate::settings::{Mode, Settings};
 
 impl Step<'_> {
@@ -73,18 +74,16 @@ impl Step<'_> {
             return;
         }
         self.progress();
-        let Some(turn) = self.current(draft) else {
-            return;
-        };
         if dry_run {
             self.next.turn = None;
             return self.conclude_pending(&Outcome::Blocked { rule: Rule::DryRun });
         }
         if mode == Mode::Draft {
-            let id = turn.id;
-            turn.phase = Phase::AwaitingApproval { reply };
-            return self.mark_pending(&Outcome::AwaitingApproval { turn: id });
+            return self.await_approval(reply);
         }
+        let Some(turn) = self.current(draft) else {
+            return;
+        };
         let mut hold = pace::hold(pace, reply.text(), since_last, turn.seed.derive("pace"));
         if turn.draft > 1 {
             // Or a fan who keeps writing would be put off anew with every line, and never answered.
@@ -102,15 +101,21 @@ impl Step<'_> {
         let Some(turn) = self.current(draft) else {
             return;
         };
-        let Phase::Composing { repair, .. } = &turn.phase else {
+        let Phase::Composing {
+            repair,
+            instruction,
+            ..
+        } = &turn.phase
+        else {
             return;
         };
-        let repairable = repair.is_none();
+        let (repairable, instruction) = (repair.is_none(), instruction.clone());
         self.progress();
         if repairable && let Some(turn) = self.current(draft) {
             turn.begin_draft(Phase::Composing {
                 since: now,
                 repair: Some(problem),
+                instruction,
             });
         } else {
             self.next.turn = None;
@@ -124,6 +129,7 @@ impl Step<'_> {
         if self.in_flight() {
             return self.park(WaitCause::Retrying);
         }
+        self.mark_draft(DraftState::Failed);
         self.next.turn = None;
         self.conclude_pending(&Outcome::Failed {
             cause: cause.into(),

@@ -31,9 +31,11 @@ mod draft;
 mod fixtures;
 mod pattern;
 mod phrases;
+mod place;
 mod signal;
 mod words;
 
 pub use self::detector::{Detector, Phrases};
 pub use self::draft::{DraftCheck, PhraseCheck, Violation};
+pub(crate) use self::place::place;
 pub use self::signal::{Signal, Signals};

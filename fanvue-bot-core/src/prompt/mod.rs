@@ -7,7 +7,7 @@
 //!
 //! The most stable part comes first, so that providers can reuse it: policy and persona, which are the
 //! same for all fans; example exchanges; what is remembered of the fan; the history, whose beginning moves
-//! in large steps only; a late note of at most 120 tokens; and the fan's unanswered messages as one turn.
+//! in large steps only; a late note of at most 120 tokens, and an operator's wish; and the fan's unanswered messages as one turn.
 //!
 //! What a fan wrote is data. It stands between two marks, `<kq7z>` and `</kq7z>`, whose code is drawn for
 //! the conversation and named after the persona; nothing in a fan's words can open or close them, and the
@@ -82,6 +82,9 @@ pub struct PromptSource<'a> {
     pub reply_tokens: u32,
     /// What was wrong with the draft before, if anything.
     pub repair: Option<&'a str>,
+    /// What an operator asked for in place of the draft before: theirs, so it stands outside the marks, and
+    /// below the policy, which it cannot lift.
+    pub instruction: Option<&'a str>,
 }
 
 /// A prompt and what it took.
@@ -274,6 +277,12 @@ fn render_note(source: &PromptSource<'_>) -> String {
         note.push_str(" Your last draft could not be sent: ");
         note.push_str(problem);
         note.push_str(". Write it anew without that.");
+    }
+    if let Some(instruction) = source.instruction {
+        note.push_str(
+            " The person who runs this account asks this of your answer, within the rules above: ",
+        );
+        note.push_str(&text::neutralize(instruction));
     }
     note
 }

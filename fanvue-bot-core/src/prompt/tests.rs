@@ -119,6 +119,7 @@ fn prompt(seed: Seed, memory: &Memory, newest_first: &[Message], unanswered: usi
         prompt_tokens: 8_000,
         reply_tokens: 400,
         repair: None,
+        instruction: None,
     };
     build(&source, &BytesPerFour)
 }
@@ -295,4 +296,31 @@ fn a_reply_that_brings_the_marks_back_is_not_sent() {
         let checked = check::check(&completion, &context);
         assert_eq!(checked, Err(check::Problem::Markup));
     }
+}
+
+#[test]
+fn an_operators_wish_stands_in_the_late_note_and_without_marks() {
+    let persona = RenderedPersona::new(&Persona::named("Luna"), &BytesPerFour);
+    let source = PromptSource {
+        persona: &persona,
+        seed: SEED,
+        memory: &Memory::default(),
+        newest_first: &[fan(1, "hey")],
+        unanswered: 1,
+        cut: HistoryCut(None),
+        now: Timestamp::from_seconds(1_000),
+        prompt_tokens: 8_000,
+        reply_tokens: 400,
+        repair: Some("it was empty"),
+        instruction: Some("be shorter"),
+    };
+    let prompt = build(&source, &BytesPerFour);
+    let notes = texts(&prompt, Role::System);
+    assert!(
+        notes
+            .last()
+            .unwrap()
+            .ends_with("within the rules above: be shorter"),
+        "{notes:?}"
+    );
 }

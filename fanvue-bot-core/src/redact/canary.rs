@@ -192,7 +192,10 @@ fn conversations_and_their_steps_show_no_words() {
         intent: intent.clone(),
     });
     for phase in [
-        Phase::AwaitingApproval { reply: reply() },
+        Phase::AwaitingApproval {
+            reply: reply(),
+            until: now(),
+        },
         Phase::Pacing {
             reply: reply(),
             until: now(),

@@ -69,6 +69,11 @@ pub struct Settings {
     /// exchanges pause. 1 min to 30 days.
     #[serde(with = "millis")]
     pub human_pause: Duration,
+    /// How long a draft waits for an operator; after that it is not sent any more. Default: 24 h, since a
+    /// later answer reads as one to something else, and somebody looks in once a day. Holds for drafts that are
+    /// written from then on. 1 min to 30 days.
+    #[serde(with = "millis")]
+    pub draft_expiry: Duration,
     /// Whether the fan sees the typing signal while a reply is written and held back. Default: yes. Has
     /// no effect for accounts that an agency runs, where it is always off.
     pub typing_signal: bool,
@@ -91,6 +96,7 @@ impl Default for Settings {
             pace: Pace::default(),
             quiet_hours: QuietHours::none(),
             human_pause: minutes(60),
+            draft_expiry: minutes(24 * 60),
             typing_signal: true,
             history_limit: 400,
             prompt_tokens: 8_000,
@@ -168,6 +174,12 @@ impl Settings {
             self.human_pause,
             minutes(1)..=minutes(30 * 24 * 60),
             "a shorter pause lets the bot talk over a human, a longer one is mode `off`",
+        );
+        faults.duration(
+            "draft_expiry",
+            self.draft_expiry,
+            minutes(1)..=minutes(30 * 24 * 60),
+            "nobody reads a draft sooner, and after a longer time it answers nothing any more",
         );
         faults.count(
             "history_limit",
@@ -255,6 +267,7 @@ mod tests {
             settle_window: Duration::MAX,
             longest_settle: Duration::MAX,
             human_pause: year,
+            draft_expiry: year,
             history_limit: usize::MAX,
             prompt_tokens: u32::MAX,
             reply_tokens: u32::MAX,
@@ -269,6 +282,7 @@ mod tests {
                 "pace.live_within",
                 "pace.longest",
                 "human_pause",
+                "draft_expiry",
                 "history_limit",
                 "prompt_tokens",
                 "reply_tokens"

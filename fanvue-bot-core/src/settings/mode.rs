@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How far the bot may go by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+/// How far the bot may go by itself. The stricter is the smaller.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Mode {

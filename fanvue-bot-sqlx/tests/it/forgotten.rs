@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
+use fanvue_bot_core::ceiling::Ceiling;
 use fanvue_bot_core::conversation::{Clearance, Conversation, Phase, Reply, Turn};
 use fanvue_bot_core::creator::Creator;
 use fanvue_bot_core::decision::{Decision, Outcome};
@@ -79,7 +80,10 @@ async fn live<B: Store + JobQueue>(backend: &B, id: ConversationId) {
         seed: Seed::new(1),
         draft: 1,
         clearance: Clearance::Automatic,
-        phase: Phase::AwaitingApproval { reply },
+        phase: Phase::AwaitingApproval {
+            reply,
+            until: at(1_000_000),
+        },
     });
     state.last_turn = TurnId::new(4);
     let mut change = ConversationChange::new(state);
@@ -128,6 +132,7 @@ async fn erase<B: Store + JobQueue>(backend: &B, id: ConversationId) {
         seed: Seed::new(9),
         creator: &mia,
         timing: Timing::default(),
+        ceiling: Ceiling::none(),
     };
     for input in [Input::Erase, Input::Erased { through: at(100) }] {
         if matches!(input, Input::Erased { .. }) {

@@ -156,7 +156,7 @@ async fn a_draft_is_not_approved_over_a_message_that_is_kept() {
     let (scene, inbox) = scene(Mode::Draft).await;
     scene.receive(1, "hi").await;
     take_in_waiting(scene.engine.intake(), 8).await.unwrap();
-    scene.run_to_rest(9).await;
+    scene.run_after(8).await;
     let turn = scene.conversation().await.turn.unwrap();
     let draft = DraftId {
         turn: turn.id,

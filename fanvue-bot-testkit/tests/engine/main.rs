@@ -5,14 +5,17 @@
     reason = "a test that cannot set itself up should stop"
 )]
 
+mod approvals;
 mod erasing;
 mod fake;
+mod human;
 mod ids;
 mod kept;
 mod past;
 mod policy;
 mod scene;
 mod settings;
+mod stop;
 mod waiting;
 mod worker;
 
@@ -262,7 +265,7 @@ async fn a_deletion_wakes_the_conversation_although_the_message_has_woken_it_bef
     ));
     let deleted = scene.event("deleted", "fan", 2, None, "SINGLE_RECIPIENT");
     scene.deliver(&deleted).await.unwrap();
-    scene.run_to_rest(9).await;
+    scene.run_after(8).await;
     assert_eq!(scene.llm.requests().len(), 2);
     let turn = scene.conversation().await.turn.unwrap();
     assert!(matches!(turn.phase, Phase::AwaitingApproval { .. }));

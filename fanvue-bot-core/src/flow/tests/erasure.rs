@@ -70,6 +70,7 @@ fn an_erasure_that_was_killed_goes_on_and_an_old_report_ends_no_newer_one() {
 #[test]
 fn nothing_is_left_of_the_fan_but_numbers_and_times() {
     let mut scene = Scene {
+        ceiling: Ceiling::none(),
         creator: auto(),
         conversation: nobody_wrote(),
     };
@@ -116,6 +117,7 @@ fn nothing_is_left_of_the_fan_but_numbers_and_times() {
 fn what_fanvues_clock_dates_a_little_later_is_erased_and_nothing_far_off_is_barred() {
     for (sent_at, through) in [(2, 10), (13, 13), (310, 310), (311, 10), (1_000_000, 10)] {
         let mut scene = Scene {
+            ceiling: Ceiling::none(),
             creator: auto(),
             conversation: nobody_wrote(),
         };

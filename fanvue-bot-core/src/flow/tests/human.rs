@@ -30,7 +30,7 @@ fn a_human_takes_what_is_owed_in_every_phase_before_the_send() {
         8 wake
         8 composed 1.1 hi
         9 creator 5 says hello -> 1 paused 3609 = paused 3609
-        10 approve 1.1 -> nothing
+        10 approve 1.1 -> too late: the chat went on without it
         ",
     );
 }

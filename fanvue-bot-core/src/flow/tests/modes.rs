@@ -9,7 +9,7 @@ fn in_draft_mode_a_reply_waits_for_approval_and_then_goes_out() {
         "
         0 fan 1
         8 wake
-        9 composed 1.1 hi -> 1 awaits approval 1 = 1.1 awaiting approval, owed 1
+        9 composed 1.1 hi -> 1 awaits approval 1 = 1.1 awaiting approval 86409, owed 1
         5000 wake -> nothing
         5001 approve 1.1 -> read 1.1, 1 waits 5001 pacing
         5001 read 1.1 -> send 1.1 hi
@@ -59,9 +59,9 @@ fn a_rejected_reply_ends_the_turn() {
         0 fan 1
         8 wake
         9 composed 1.1 hi
-        10 reject 1.2 -> nothing
+        10 reject 1.2 -> there is no such draft
         10 reject 1.1 -> 1 blocked rejected = idle
-        10 approve 1.1 -> nothing = idle
+        10 approve 1.1 -> too late: it was rejected = idle
         ",
     );
 }
@@ -75,7 +75,7 @@ fn nothing_goes_out_unapproved_after_the_mode_was_set_to_draft() {
         8 wake
         8 composed 1.1 hi -> read 1.1
         8 mode draft
-        8 read 1.1 -> 1 awaits approval 1 = 1.1 awaiting approval, owed 1
+        8 read 1.1 -> 1 awaits approval 1 = 1.1 awaiting approval 86408, owed 1
         9 approve 1.1
         9 read 1.1 -> send 1.1 hi
         ",
@@ -213,7 +213,7 @@ fn a_fan_who_opts_out_is_left_alone_in_every_phase_until_they_opt_in() {
         8 wake
         8 composed 1.1 hi
         9 opt_out -> 1 opted out = idle
-        9 approve 1.1 -> nothing = idle
+        9 approve 1.1 -> no reply may go out: the fan opted out = idle
         ",
     );
 }

@@ -93,6 +93,7 @@ fn a_reply_that_is_held_back_goes_out_as_soon_as_the_pace_is_immediate() {
         ",
     );
     let mut scene = Scene {
+        ceiling: Ceiling::none(),
         creator: paced(),
         conversation: nobody_wrote(),
     };

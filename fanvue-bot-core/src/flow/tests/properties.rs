@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::conversation::Clearance;
+use crate::draft::MOST_REMEMBERED;
 use crate::settings::TimeOfDay;
 
 /// Something that happens in the world.
@@ -37,7 +38,7 @@ enum Event {
     GiveUp,
     /// An operator acts.
     Operate(u8),
-    /// The creator's settings change.
+    /// The settings of the creator or of the deployment change.
     Set(u8),
 }
 
@@ -100,12 +101,12 @@ fn event() -> impl Strategy<Value = Event> {
         1 => any::<u8>().prop_map(Event::Delete),
         10 => (1..9_u8, luck).prop_map(|(steps, luck)| Event::Work { steps, luck }),
         2 => Just(Event::Land),
-        2 => (0..4_u8, 0..5_u8, 0..10_u8)
+        2 => (0..4_u8, 0..5_u8, 0..12_u8)
             .prop_map(|(turn, draft, kind)| Event::Stray { turn, draft, kind }),
         3 => (0..4_u8).prop_map(Event::Fail),
         1 => Just(Event::GiveUp),
-        2 => (0..12_u8).prop_map(Event::Operate),
-        1 => (0..10_u8).prop_map(Event::Set),
+        2 => (0..14_u8).prop_map(Event::Operate),
+        1 => (0..14_u8).prop_map(Event::Set),
     ]
 }
 
@@ -135,6 +136,7 @@ struct OnItsWay {
 
 struct World {
     creator: Creator,
+    ceiling: Ceiling,
     now: Timestamp,
     conversation: Conversation,
     next_id: u128,
@@ -153,10 +155,44 @@ struct World {
     on_its_way: Option<OnItsWay>,
 }
 
+/// What is open is the last draft and the reply of the turn; what is closed stays as it is.
+fn assert_drafts(before: &Conversation, next: &Conversation) {
+    assert!(next.drafts.len() <= MOST_REMEMBERED);
+    let open: Vec<DraftId> = next
+        .drafts
+        .iter()
+        .filter(|draft| draft.state.is_open())
+        .map(Draft::id)
+        .collect();
+    assert!(open.len() <= 1, "{:?}", next.drafts);
+    let current = next.turn.as_ref().map(|turn| DraftId {
+        turn: turn.id,
+        draft: turn.draft,
+    });
+    assert!(
+        open.is_empty() || current == open.first().copied(),
+        "{next:?}"
+    );
+    if let Some(Phase::AwaitingApproval { reply, .. }) = next.turn.as_ref().map(|turn| &turn.phase)
+    {
+        let draft = next.drafts.last().unwrap();
+        assert!(draft.state.is_open() && draft.text() == reply, "{next:?}");
+    }
+    for closed in before.drafts.iter().filter(|draft| !draft.state.is_open()) {
+        let after = next.drafts.iter().find(|draft| draft.id() == closed.id());
+        let made_room = next.drafts.len() == MOST_REMEMBERED;
+        assert!(
+            after == Some(closed) || (after.is_none() && made_room),
+            "{next:?}"
+        );
+    }
+}
+
 impl World {
     fn new() -> Self {
         Self {
             creator: with(|settings| settings.mode(Mode::Auto).quiet_hours(every_other_hour())),
+            ceiling: Ceiling::none(),
             now: seconds(1_000_000),
             conversation: Conversation {
                 history_read: false,
@@ -180,6 +216,7 @@ impl World {
             seed: Seed::new(11),
             creator: &self.creator,
             timing: Timing::default(),
+            ceiling: self.ceiling,
         }
     }
 
@@ -249,6 +286,7 @@ impl World {
             )
         });
         assert!(in_flight || next.unattributed.is_empty(), "{next:?}");
+        assert_drafts(&before, next);
         assert!(
             in_flight || next.turn.is_none() || !next.pending.is_empty(),
             "a turn answers something: {next:?}"
@@ -297,7 +335,10 @@ impl World {
         assert_eq!(next.stopped, None);
         assert!(!next.opted_out && next.paused_until.is_none_or(|until| until <= self.now));
         assert_eq!(self.creator.status, CreatorStatus::Active);
-        let settings = self.creator.settings.with(&before.overrides);
+        let settings = self
+            .ceiling
+            .over(self.creator.settings.with(&before.overrides));
+        assert!(!self.ceiling.is_stopped());
         assert!(settings.mode != Mode::Off && !settings.dry_run);
         let cleared = before.turn.as_ref().unwrap().clearance == Clearance::Approved;
         assert!(
@@ -641,7 +682,18 @@ impl World {
                 draft,
                 edited: None,
             }),
-            _ => Input::Operator(OperatorAction::Reject { draft }),
+            9 => Input::Operator(OperatorAction::Edit {
+                draft,
+                text: Reply::new("stray"),
+            }),
+            10 => Input::Operator(OperatorAction::Regenerate {
+                draft,
+                instruction: None,
+            }),
+            _ => Input::Operator(OperatorAction::Reject {
+                draft,
+                reason: None,
+            }),
         });
         assert_eq!(self.conversation, before, "stray");
     }
@@ -677,7 +729,10 @@ impl World {
                 draft,
                 edited: Some(Reply::new(format!("edited {}.{}", draft.turn, draft.draft))),
             },
-            2 => OperatorAction::Reject { draft },
+            2 => OperatorAction::Reject {
+                draft,
+                reason: None,
+            },
             3 => OperatorAction::Pause {
                 until: self.now + Duration::from_secs(100),
             },
@@ -694,6 +749,14 @@ impl World {
                 }
                 OperatorAction::Override(Box::new(overrides))
             }
+            11 => OperatorAction::Edit {
+                draft,
+                text: Reply::new(format!("edited {}.{}", draft.turn, draft.draft)),
+            },
+            12 => OperatorAction::Regenerate {
+                draft,
+                instruction: Note::new("shorter").ok(),
+            },
             _ => OperatorAction::TryNow,
         }));
     }
@@ -709,12 +772,17 @@ impl World {
             6 => settings.pace = Pace::Immediate,
             7 => settings.quiet_hours = QuietHours::none(),
             8 => settings.quiet_hours = every_other_hour(),
+            9 => self.ceiling.stopped_at = Some(self.now),
+            10 => self.ceiling.stopped_at = None,
+            11 => self.ceiling.mode = Mode::Draft,
+            12 => self.ceiling = Ceiling::none(),
             _ => self.creator.status = CreatorStatus::Active,
         }
     }
 
     /// Lets everything that is under way arrive, and works whenever something is due, until nothing is.
     fn come_to_rest(&mut self) {
+        self.ceiling.stopped_at = None;
         while !self.under_way.is_empty() {
             self.happen(&Event::Arrive);
         }

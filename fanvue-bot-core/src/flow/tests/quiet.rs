@@ -148,6 +148,7 @@ fn quiet_hours_that_are_set_while_a_reply_is_held_back_hold_it() {
     let mut creator = sleeps();
     let quiet = std::mem::take(&mut creator.settings.quiet_hours);
     let mut scene = Scene {
+        ceiling: Ceiling::none(),
         creator,
         conversation: nobody_wrote(),
     };

@@ -103,7 +103,7 @@ fn the_fan_writing_again_supersedes_a_draft_in_every_phase_before_the_send() {
         8 wake
         8 composed 1.1 hi -> 1 awaits approval 1
         9 fan 2 -> 1 waits 17 settling, 2 waits 17 settling = 1.2 settling 17..25, owed 1 2
-        9 approve 1.1 -> nothing
+        9 approve 1.1 -> too late: the chat went on without it
         17 wake -> compose 1.2
         ",
     );
@@ -206,7 +206,7 @@ fn a_deletion_voids_the_reply_that_was_written_with_the_message_in_view() {
         9 wake
         9 composed 1.1 hi
         10 deleted 2 -> 2 blocked deleted, 1 waits 18 settling = 1.2 settling 18..25, owed 1
-        10 approve 1.1 -> nothing
+        10 approve 1.1 -> too late: the chat went on without it
         ",
     );
 }
@@ -214,6 +214,7 @@ fn a_deletion_voids_the_reply_that_was_written_with_the_message_in_view() {
 #[test]
 fn what_the_chat_held_before_is_read_once_before_the_first_reply() {
     let mut scene = Scene {
+        ceiling: Ceiling::none(),
         creator: auto(),
         conversation: Conversation {
             history_read: false,

@@ -94,6 +94,7 @@ fn an_outcome_that_does_not_fit_the_phase_changes_nothing() {
 #[track_caller]
 fn unchanged(creator: Creator, phase: &str, stale: &str) {
     let mut scene = Scene {
+        ceiling: Ceiling::none(),
         creator,
         conversation: nobody_wrote(),
     };

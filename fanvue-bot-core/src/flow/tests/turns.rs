@@ -34,6 +34,7 @@ fn a_second_try_that_passes_is_sent() {
 fn a_reply_is_held_back_and_the_chat_is_read_when_the_hold_ends() {
     let creator = || with(|settings| settings.mode(Mode::Auto));
     let mut scene = Scene {
+        ceiling: Ceiling::none(),
         creator: creator(),
         conversation: nobody_wrote(),
     };

@@ -63,13 +63,16 @@ fn phases(reply: &str, time: Timestamp) -> Vec<Phase> {
         Phase::Composing {
             since: time,
             repair: None,
+            instruction: None,
         },
         Phase::Composing {
             since: time,
             repair: Some(reply.text().as_ref().into()),
+            instruction: None,
         },
         Phase::AwaitingApproval {
             reply: reply.clone(),
+            until: time,
         },
         Phase::Pacing {
             reply: reply.clone(),
@@ -132,6 +135,7 @@ pub async fn every_field_of_a_conversation_reads_back(store: Arc<dyn Store>) {
     let mut full = in_phase(Phase::Composing {
         since: at(3),
         repair: None,
+        instruction: None,
     });
     full.seed = Seed::new(u64::MAX);
     full.pending = vec![pending(3, at(5)), pending(1, at(1)), pending(2, at(2))];
@@ -189,6 +193,7 @@ pub async fn great_numbers_of_a_turn_read_back(store: Arc<dyn Store>) {
     let mut conversation = in_phase(Phase::Composing {
         since: at(0),
         repair: None,
+        instruction: None,
     });
     // Counters stay below 2^63, so that databases can keep them as they are.
     let great = TurnId::new(i64::MAX.unsigned_abs());
@@ -216,6 +221,7 @@ pub async fn what_is_emptied_reads_back_empty(store: Arc<dyn Store>) {
     onboard(&store, 1).await;
     let mut full = in_phase(Phase::AwaitingApproval {
         reply: Reply::new("hey"),
+        until: at(9),
     });
     full.pending = vec![pending(1, at(1))];
     full.paused_until = Some(at(7));
