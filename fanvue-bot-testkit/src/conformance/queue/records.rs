@@ -54,7 +54,7 @@ pub async fn a_job_is_listed_with_what_became_of_it(queue: Arc<dyn JobQueue>, ti
     let mut expected = JobRecord {
         job: id,
         kind: new.kind,
-        due: now,
+        due: new.due,
         priority: Priority::FollowUp,
         attempts: 0,
         standing: JobStanding::Open { last_error: None },
