@@ -11,9 +11,11 @@ use fanvue_bot::memory::MemoryVault;
 use fanvue_bot::oauth::TokenSource;
 use fanvue_bot::rest::RestClient;
 use fanvue_bot::secret::Secret;
+use fanvue_bot::time::{Clock, Timestamp};
 use fanvue_bot::webhook::{Hints, Signer, Verifier};
 use fanvue_bot_testkit::llm::ScriptedLlm;
-use fanvue_bot_testkit::simulator::Tokens;
+use fanvue_bot_testkit::simulator::{Handle, Simulator, Tokens};
+use fanvue_bot_testkit::world_client::timestamp;
 
 /// The simulator's tokens as the client reads them.
 pub(crate) fn token_set(issued: &Tokens) -> TokenSet {
@@ -25,6 +27,33 @@ pub(crate) fn token_set(issued: &Tokens) -> TokenSet {
             .map(|token| RefreshToken::new(token.expose())),
         expires_in: Duration::from_secs(issued.expires_in),
         scopes: None,
+    }
+}
+
+/// The simulator's time, which is the wall clock's moved forward, and later by `step` at each look.
+#[derive(Debug)]
+pub(crate) struct FanvuesTime {
+    fanvue: Handle,
+    step: Duration,
+}
+
+impl FanvuesTime {
+    pub(crate) fn of(fanvue: &Simulator) -> Self {
+        Self::moved_by_each_look(fanvue, Duration::ZERO)
+    }
+
+    pub(crate) fn moved_by_each_look(fanvue: &Simulator, step: Duration) -> Self {
+        Self {
+            fanvue: fanvue.handle(),
+            step,
+        }
+    }
+}
+
+impl Clock for FanvuesTime {
+    fn now(&self) -> Timestamp {
+        self.fanvue.advance(self.step);
+        timestamp(self.fanvue.now())
     }
 }
 

@@ -4,6 +4,7 @@ use fanvue_bot::sqlx::PostgresBackend;
 
 mod agency;
 mod canary;
+mod catch_up;
 mod causes;
 mod chaos;
 mod conformance;
@@ -22,6 +23,8 @@ mod postgres_line;
 mod postgres_server;
 mod rates;
 mod reconnect;
+mod retry_after;
+mod scene;
 mod self_test;
 mod tick;
 mod tokens;

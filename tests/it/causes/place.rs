@@ -24,20 +24,20 @@ use fanvue_bot::settings::Settings;
 use fanvue_bot::sqlx::{SqliteBackend, SqliteVault};
 use fanvue_bot::store::Store as _;
 use fanvue_bot::tick::Tick;
-use fanvue_bot::time::{Clock, Timestamp};
+use fanvue_bot::time::Timestamp;
 use fanvue_bot::webhook::{Signer, Verifier};
 use fanvue_bot::worker::{Batch, Worker, WorkerOptions};
 use fanvue_bot_testkit::llm::ScriptedLlm;
+use fanvue_bot_testkit::simulator::Simulator;
 use fanvue_bot_testkit::simulator::world::{
     App, DeliveryState, PortalWebhook, RequestFault, RequestRule, Trigger, WebhookFault,
     WebhookRule,
 };
-use fanvue_bot_testkit::simulator::{Handle, Simulator};
 use fanvue_bot_testkit::world_client::timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::given::token_set;
+use crate::given::{FanvuesTime, token_set};
 
 const CLIENT_ID: &str = "reply-bot";
 pub(super) const CLIENT_SECRET: &str = "reply-bot-secret";
@@ -53,20 +53,6 @@ pub(super) const SCOPES: [&str; 5] = [
     "write:chat",
     "read:fan",
 ];
-
-/// The simulator's time, which is the wall clock's moved forward, and later by `step` at each look.
-#[derive(Debug)]
-struct FanvuesTime {
-    fanvue: Handle,
-    step: Duration,
-}
-
-impl Clock for FanvuesTime {
-    fn now(&self) -> Timestamp {
-        self.fanvue.advance(self.step);
-        timestamp(self.fanvue.now())
-    }
-}
 
 /// How a model fails.
 pub(super) type Failure = fn() -> LlmError;
@@ -367,10 +353,7 @@ impl Process {
         let (database, secrets) = (database.await.unwrap(), secrets.await.unwrap());
         let keyring = Keyring::new(MasterKey::from_bytes(KEY).unwrap());
         let vault = SqliteVault::new(secrets.clone(), keyring);
-        let clock = Arc::new(FanvuesTime {
-            fanvue: fanvue.handle(),
-            step: config.look,
-        });
+        let clock = Arc::new(FanvuesTime::moved_by_each_look(fanvue, config.look));
         let store = Arc::new(database.clone());
         let budget = Budget::shared(Arc::<SqliteBackend>::clone(&store), &OsEntropy).unwrap();
         let client = RestClient::builder()
