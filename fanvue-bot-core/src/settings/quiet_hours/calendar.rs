@@ -10,7 +10,7 @@ use crate::settings::weekdays::Weekday;
 use crate::settings::zone;
 use crate::time::Timestamp;
 
-/// Valid windows leave an hour of each week open; clocks that are set forward may take it away once.
+/// Valid windows leave an hour of each week open in one piece; clocks that are set forward may take it away once.
 const SEARCH: Duration = Duration::from_secs(21 * 24 * 3_600);
 
 pub(super) fn next_allowed(quiet: &QuietHours, at: Timestamp, clear: Duration) -> Timestamp {

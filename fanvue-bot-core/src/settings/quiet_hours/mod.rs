@@ -20,7 +20,8 @@ use crate::time::Timestamp;
 const SPREAD: Duration = Duration::from_secs(10 * 60);
 /// More windows than anyone needs are a mistake.
 const MOST_WINDOWS: usize = 50;
-/// This many minutes of a week at least are not quiet, or nobody would ever be answered.
+/// This many minutes of a week in one piece are not quiet at least. In less, what was held may find no room to be
+/// written and sent before the next window begins, and waits for ever.
 const OPEN_MINUTES: usize = 60;
 const WEEK: usize = 7 * DAY;
 const DAY: usize = 24 * 60;
@@ -140,28 +141,30 @@ impl QuietHours {
             window.check(index, faults);
             sound &= faults.len() == before;
         }
-        if sound && open_minutes(&self.windows) < OPEN_MINUTES {
+        if sound && longest_open(&self.windows) < OPEN_MINUTES {
             self.refuse_always(faults);
         }
     }
 
-    /// Names the window by whose earlier end an hour would be open.
+    /// Names the window by whose earlier end an hour would be open, and the latest such end.
     fn refuse_always(&self, faults: &mut Faults) {
-        let reason = "all of the week is quiet, so nobody would be answered; \
-                      at least one hour of it must not be";
+        let reason = "nobody would be answered, since no hour of the week is open in one piece; \
+                      at least one must be";
         for index in (0..self.windows.len()).rev() {
-            let mut shorter = self.windows.clone();
-            let window = &mut shorter[index];
-            let minutes = window.length() - OPEN_MINUTES.min(window.length());
-            let to = (usize::from(window.from.minutes()) + minutes - 1) % DAY + 1;
-            let to = u16::try_from(to).ok().and_then(TimeOfDay::from_minutes);
-            if let Some(to) = to.filter(|_| minutes > 0) {
-                window.to = to;
-                if open_minutes(&shorter) >= OPEN_MINUTES {
-                    let field = format!("quiet_hours.windows[{index}].to");
-                    let nearest = Nearest::Text(to.to_string().into());
-                    return faults.push(field, reason, Some(nearest));
-                }
+            let ends = |cut: usize| {
+                let to = self.windows[index].ended_earlier(cut)?;
+                let mut shorter = self.windows.clone();
+                shorter[index].to = to;
+                (longest_open(&shorter) >= OPEN_MINUTES).then_some(to)
+            };
+            // What an earlier end opens, one that is earlier still opens as well.
+            let most = OPEN_MINUTES.min(self.windows[index].length() - 1);
+            let cuts: Vec<usize> = (1..=most).collect();
+            let least = cuts.partition_point(|cut| ends(*cut).is_none());
+            if let Some(to) = cuts.get(least).and_then(|cut| ends(*cut)) {
+                let field = format!("quiet_hours.windows[{index}].to");
+                let nearest = Nearest::Text(to.to_string().into());
+                return faults.push(field, reason, Some(nearest));
             }
         }
         faults.push("quiet_hours.windows", reason, None);
@@ -203,7 +206,14 @@ impl QuietWindow {
         }
     }
 
-    /// Its length in minutes, on days on which no clock is set.
+    /// When it ends if it ends this many minutes earlier; `None` if nothing would be left of it.
+    fn ended_earlier(&self, minutes: usize) -> Option<TimeOfDay> {
+        let last = self.length().checked_sub(minutes + 1)?;
+        let to = (usize::from(self.from.minutes()) + last) % DAY + 1;
+        u16::try_from(to).ok().and_then(TimeOfDay::from_minutes)
+    }
+
+    /// Its length in minutes, at least one, on days on which no clock is set.
     fn length(&self) -> usize {
         let (from, to) = (self.from.minutes(), self.to.minutes());
         let length = if to > from {
@@ -215,8 +225,8 @@ impl QuietWindow {
     }
 }
 
-/// How many minutes of a week are in no window.
-fn open_minutes(windows: &[QuietWindow]) -> usize {
+/// How many minutes the longest piece of a week has that is in no window, from one week into the next.
+fn longest_open(windows: &[QuietWindow]) -> usize {
     let mut quiet = vec![false; WEEK];
     for window in windows {
         for day in window.days.iter() {
@@ -226,5 +236,10 @@ fn open_minutes(windows: &[QuietWindow]) -> usize {
             }
         }
     }
-    quiet.into_iter().filter(|quiet| !quiet).count()
+    let Some(first) = quiet.iter().position(|quiet| *quiet) else {
+        return WEEK;
+    };
+    quiet.rotate_left(first);
+    let open = quiet.split(|quiet| *quiet).map(<[bool]>::len);
+    open.max().unwrap_or_default()
 }

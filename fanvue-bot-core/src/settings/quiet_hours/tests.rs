@@ -204,9 +204,30 @@ fn faults(quiet: QuietHours) -> Vec<(String, Option<String>)> {
 fn quiet_hours_that_cannot_be_are_refused_with_the_nearest_that_can() {
     let all_day = daily("UTC", "00:00", "24:00");
     let halves = daily("UTC", "06:00", "18:00").daily(time("18:00"), time("06:00"));
-    let table: [(QuietHours, &str, Option<&str>); 8] = [
+    // Three pieces of six minutes a day: more than an hour a week, and none in one piece.
+    let mut scattered = QuietHours::in_zone("UTC");
+    for (from, to) in [("00:00", "08:54"), ("09:00", "16:54"), ("17:00", "23:54")] {
+        scattered = scattered.daily(time(from), time(to));
+    }
+    let table: [(QuietHours, &str, Option<&str>); 12] = [
         (all_day.clone(), "quiet_hours.windows[0].to", Some("23:00")),
         (halves, "quiet_hours.windows[1].to", Some("05:00")),
+        (scattered, "quiet_hours.windows[2].to", Some("23:00")),
+        (
+            daily("UTC", "22:30", "21:45"),
+            "quiet_hours.windows[0].to",
+            Some("21:30"),
+        ),
+        (
+            daily("UTC", "12:10", "11:00").daily(time("11:05"), time("11:15")),
+            "quiet_hours.windows[1].to",
+            Some("11:10"),
+        ),
+        (
+            daily("UTC", "12:00", "11:00").daily(time("11:30"), time("11:40")),
+            "quiet_hours.windows[0].to",
+            Some("10:30"),
+        ),
         (
             all_day.daily(time("00:00"), time("24:00")),
             "quiet_hours.windows",
@@ -243,6 +264,20 @@ fn quiet_hours_that_cannot_be_are_refused_with_the_nearest_that_can() {
         many = many.daily(time("01:00"), time("02:00"));
     }
     assert_eq!(faults(many)[0].0, "quiet_hours.windows");
+}
+
+#[test]
+fn an_hour_that_is_open_from_one_week_into_the_next_is_enough() {
+    use Weekday::{Friday, Monday, Saturday, Sunday, Thursday, Tuesday, Wednesday};
+    let quiet = |until: &str| {
+        let rest = [Tuesday, Wednesday, Thursday, Friday, Saturday];
+        QuietHours::in_zone("UTC")
+            .on(rest.into_iter().collect(), time("00:00"), time("24:00"))
+            .on([Monday].into_iter().collect(), time("00:30"), time("24:00"))
+            .on([Sunday].into_iter().collect(), time("00:00"), time(until))
+    };
+    assert_eq!(faults(quiet("23:30")), []);
+    assert_eq!(faults(quiet("23:31")).len(), 1);
 }
 
 #[test]
