@@ -1,0 +1,3 @@
+//! The crate from outside, as one test binary.
+
+mod settings;
