@@ -37,7 +37,7 @@ use crate::flight::{Flight, Waiting};
 use crate::rate::Class;
 use crate::retry::Retry;
 use crate::revision::Versioned;
-use crate::secret::{SecretVault, VaultError};
+use crate::secret::{SecretVault, VaultError, stored};
 use crate::store::{Store, StoreError};
 use crate::time::{Clock, SystemClock, Timestamp};
 
@@ -244,7 +244,8 @@ impl TokenSource {
         self
     }
 
-    /// Stores what an authorization code was exchanged for, in place of what there was.
+    /// Stores what an authorization code was exchanged for, in place of what there was, also if that does not open
+    /// any more.
     ///
     /// # Errors
     /// [`TokenError::Vault`]; the set is then not stored and must not be used.
@@ -262,9 +263,8 @@ impl TokenSource {
     async fn store(&self, id: GrantId, tokens: &StoredTokens) -> Result<(), TokenError> {
         let row = refresh::row(id);
         loop {
-            // Not read into tokens: what does not read back is replaced as well.
-            let stored = self.ports.vault.get(&row).await?;
-            let expected = stored.map(|stored| stored.revision);
+            // Not read into tokens: what does not open or does not read back is replaced as well.
+            let (expected, _) = stored(&*self.ports.vault, &row).await?;
             match self.ports.write(id, tokens, expected).await {
                 Err(TokenError::Vault(error)) if matches!(*error, VaultError::Conflict) => {}
                 outcome => {
@@ -308,7 +308,7 @@ impl TokenSource {
     }
 
     /// Erases a grant's tokens here and leaves the grant at Fanvue, where its owner can end it
-    /// (fanvue.com/settings/account/third-party-apps). Idempotent.
+    /// (fanvue.com/settings/account/third-party-apps). Also tokens that do not open any more. Idempotent.
     ///
     /// # Errors
     /// [`TokenError::Vault`]; the tokens may then still be there.
@@ -319,11 +319,12 @@ impl TokenSource {
     /// Erases the tokens, and answers with the refresh token that there was.
     async fn forget(&self, id: GrantId) -> Result<Option<RefreshToken>, TokenError> {
         let row = refresh::row(id);
-        while let Some(stored) = self.ports.vault.get(&row).await? {
-            match self.ports.vault.delete(&row, stored.revision).await {
+        while let (Some(revision), secret) = stored(&*self.ports.vault, &row).await? {
+            match self.ports.vault.delete(&row, revision).await {
                 Ok(()) => {
                     self.grants.of(id).memory.begin_anew();
-                    let tokens = StoredTokens::from_bytes(stored.value.expose());
+                    let tokens =
+                        secret.and_then(|secret| StoredTokens::from_bytes(secret.expose()));
                     return Ok(tokens.and_then(|tokens| tokens.refresh_token()));
                 }
                 Err(VaultError::Conflict) => {}

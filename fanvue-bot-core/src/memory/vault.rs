@@ -146,7 +146,10 @@ impl SecretVault for SealedMemoryVault {
         let Some(stored) = lock(&self.shelf).values.get(id).cloned() else {
             return Ok(None);
         };
-        let secret = self.keyring.open(id, &stored.value)?;
+        let secret = self
+            .keyring
+            .open(id, &stored.value)
+            .map_err(|error| VaultError::not_opened(stored.revision, error))?;
         Ok(Some(Versioned::new(secret, stored.revision)))
     }
 
@@ -156,7 +159,10 @@ impl SecretVault for SealedMemoryVault {
         secret: &Secret,
         expected: Option<Revision>,
     ) -> Result<Revision, VaultError> {
-        let sealed = self.keyring.seal(id, secret, &*self.entropy)?;
+        let sealed = self
+            .keyring
+            .seal(id, secret, &*self.entropy)
+            .map_err(VaultError::unavailable)?;
         lock(&self.shelf).put(id, sealed, expected)
     }
 
@@ -212,7 +218,10 @@ impl Rewrap for SealedMemoryVault {
         if !self.is_under_another_key(&stored.value) {
             return Ok(Rewrapped::NotNeeded);
         }
-        stored.value = self.keyring.rewrap(id, &stored.value, &*self.entropy)?;
+        stored.value = self
+            .keyring
+            .rewrap(id, &stored.value, &*self.entropy)
+            .map_err(|error| VaultError::not_opened(stored.revision, error))?;
         Ok(Rewrapped::Done)
     }
 }

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::fields;
 use super::{GrantId, TokenError};
 use crate::client::{AppCredentials, ClientSecret};
-use crate::secret::{Fingerprint, Secret, SecretKind, SecretVault, VaultError};
+use crate::secret::{Fingerprint, Secret, SecretKind, SecretVault, VaultError, erase, overwrite};
 
 /// The apps of a deployment: one for all, and those that creators and agencies have of their own.
 ///
@@ -200,7 +200,7 @@ impl Apps {
         Ok(Some(app))
     }
 
-    /// Saves an app of the grant's own, in place of the one before. Its secret is not shown again: later
+    /// Saves an app of the grant's own, in place of the one before, also if that does not open any more. Its secret is not shown again: later
     /// reads have a fingerprint.
     ///
     /// A new secret of the same app counts from the next refresh on. With another app the account has to be
@@ -221,14 +221,8 @@ impl Apps {
             problem: "is too large",
         })?;
         let secret = Secret::new(bytes.as_slice());
-        loop {
-            let expected = self.vault.get(&id).await?.map(|stored| stored.revision);
-            match self.vault.put(&id, &secret, expected).await {
-                Ok(_) => return Ok(summary(app, AppOwner::Own)),
-                Err(VaultError::Conflict) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+        overwrite(&*self.vault, &id, &secret).await?;
+        Ok(summary(app, AppOwner::Own))
     }
 
     /// Goes back to the deployment's app. Idempotent.
@@ -237,13 +231,7 @@ impl Apps {
     /// The vault's.
     pub async fn remove(&self, grant: impl Into<GrantId> + Send) -> Result<(), VaultError> {
         let id = grant.into().secret(SecretKind::ClientSecret);
-        while let Some(stored) = self.vault.get(&id).await? {
-            match self.vault.delete(&id, stored.revision).await {
-                Err(VaultError::Conflict) => {}
-                outcome => return outcome,
-            }
-        }
-        Ok(())
+        erase(&*self.vault, &id).await
     }
 
     /// Which app the grant is of, without its secret.

@@ -31,7 +31,7 @@ use crate::id::{AccountId, CreatorId};
 use crate::queue::FailureNote;
 use crate::rate::Class;
 use crate::revision::Versioned;
-use crate::secret::{Secret, SecretId, SecretKind, VaultError};
+use crate::secret::{Secret, SecretId, SecretKind, VaultError, stored};
 use crate::store::StoreError;
 
 /// Connects accounts, of creators and of agencies: sends a browser to Fanvue, and takes it back.
@@ -517,13 +517,12 @@ impl Authorizer {
         let secret = Secret::new(pending.to_bytes().as_slice());
         let vault = &self.ports().vault;
         loop {
-            let before = vault.get(&row(id)).await?;
-            let expected = before.as_ref().map(|before| before.revision);
+            let (expected, before) = stored(&**vault, &row(id)).await?;
             match vault.put(&row(id), &secret, expected).await {
                 Ok(_) => {
                     // An account that nobody has said yes to, and now nobody can.
                     let other = before
-                        .and_then(|before| Pending::from_bytes(before.value.expose()))
+                        .and_then(|before| Pending::from_bytes(before.expose()))
                         .and_then(|pending| other_account(&pending));
                     if let Some((_, tokens)) = other {
                         self.give_back(id, tokens.refresh_token().as_ref()).await;

@@ -3,6 +3,7 @@
 mod fingerprint;
 mod key_source;
 mod keyring;
+mod overwrite;
 mod rewrap;
 mod rotation;
 
@@ -17,6 +18,7 @@ use zeroize::Zeroize;
 pub use self::fingerprint::Fingerprint;
 pub use self::key_source::{KeySource, KeySourceError};
 pub use self::keyring::{KeyId, Keyring, KeyringBuilder, KeyringError, MasterKey};
+pub(crate) use self::overwrite::{erase, overwrite, stored};
 pub use self::rewrap::{Rewrap, Rewrapped, SealedUnder};
 pub use self::rotation::{Rotation, RotationProgress, RotationReport, RotationStep};
 use crate::id::{AgencyId, CreatorId};
@@ -200,7 +202,8 @@ pub trait SecretVault: fmt::Debug + Send + Sync + 'static {
     /// The secret, opened, or `None` if there is none.
     ///
     /// # Errors
-    /// [`VaultError::Sealed`] if the stored value does not open under the current keys for this id.
+    /// [`VaultError::Sealed`] if the stored value does not open under the current keys for this id. It names the
+    /// revision, so that a new secret can be put in its place and it can be removed.
     async fn get(&self, id: &SecretId) -> Result<Option<Versioned<Secret>>, VaultError>;
 
     /// Stores `secret`, durable when this returns. `expected` is the revision this replaces; `None`
@@ -233,6 +236,8 @@ pub enum VaultError {
     /// The stored value does not open: its key is not in the keyring, or the row was altered or moved.
     #[error("the stored secret does not open with the keys at hand")]
     Sealed {
+        /// The revision of what is stored, by which it can be replaced or removed without being opened.
+        revision: Revision,
         /// What the keyring said.
         source: KeyringError,
     },
@@ -255,6 +260,15 @@ impl VaultError {
         }
     }
 
+    /// What is stored at `revision` could not be opened, or opened and sealed anew, because of `source`.
+    pub fn not_opened(revision: Revision, source: KeyringError) -> Self {
+        match source {
+            // Nothing is wrong with the secret: another try may find randomness.
+            KeyringError::Entropy(error) => Self::unavailable(error),
+            source => Self::Sealed { revision, source },
+        }
+    }
+
     /// Whether and how to try again.
     #[must_use]
     pub const fn retry(&self) -> Retry {
@@ -262,16 +276,6 @@ impl VaultError {
             Self::Conflict => Retry::Reconcile,
             Self::Sealed { .. } | Self::InvalidCursor => Retry::Never,
             Self::Unavailable { .. } => Retry::Backoff,
-        }
-    }
-}
-
-impl From<KeyringError> for VaultError {
-    fn from(error: KeyringError) -> Self {
-        match error {
-            // Nothing is wrong with the secret: another try may find randomness.
-            KeyringError::Entropy(error) => Self::unavailable(error),
-            source => Self::Sealed { source },
         }
     }
 }

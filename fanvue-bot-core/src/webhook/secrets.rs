@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::{Decoy, Verifier, VerifierError};
 use crate::secret::{
-    Fingerprint, Secret, SecretId, SecretKind, SecretOwner, SecretVault, VaultError,
+    Fingerprint, Secret, SecretId, SecretKind, SecretOwner, SecretVault, VaultError, erase,
+    overwrite, stored,
 };
 
 /// How many secrets of an owner count at most: the current one and the one before it.
@@ -57,7 +58,7 @@ impl WebhookSecrets {
     /// counts no more. Saving the current one again changes nothing.
     ///
     /// In two steps, each of which leaves the owner with a secret that is accepted. If the second fails,
-    /// call it again.
+    /// call it again. What does not open any more is not kept: then the new one alone counts.
     ///
     /// # Errors
     /// [`WebhookSecretError::Invalid`] for an empty one; [`WebhookSecretError::Vault`].
@@ -68,17 +69,13 @@ impl WebhookSecrets {
     ) -> Result<LiveSecrets, WebhookSecretError> {
         Verifier::new(secret)?;
         loop {
-            let current = self.vault.get(&current(owner)).await?;
-            if current
-                .as_ref()
-                .is_some_and(|stored| stored.value == *secret)
-            {
+            let (expected, before) = stored(&*self.vault, &current(owner)).await?;
+            if before.as_ref() == Some(secret) {
                 break;
             }
-            if let Some(before) = &current {
-                self.replace(previous(owner), &before.value).await?;
+            if let Some(before) = &before {
+                overwrite(&*self.vault, &previous(owner), before).await?;
             }
-            let expected = current.map(|stored| stored.revision);
             match self
                 .vault
                 .put(&self::current(owner), secret, expected)
@@ -89,6 +86,9 @@ impl WebhookSecrets {
                 Err(error) => return Err(error.into()),
             }
         }
+        if let Err(VaultError::Sealed { .. }) = self.vault.get(&previous(owner)).await {
+            self.end_previous(owner).await?;
+        }
         Ok(self.live(owner).await?)
     }
 
@@ -97,7 +97,7 @@ impl WebhookSecrets {
     /// # Errors
     /// The vault's.
     pub async fn end_previous(&self, owner: SecretOwner) -> Result<(), VaultError> {
-        self.delete(previous(owner)).await
+        erase(&*self.vault, &previous(owner)).await
     }
 
     /// Erases both secrets of `owner`. Idempotent.
@@ -105,8 +105,8 @@ impl WebhookSecrets {
     /// # Errors
     /// The vault's; one of them may then be gone.
     pub async fn remove(&self, owner: SecretOwner) -> Result<(), VaultError> {
-        self.delete(current(owner)).await?;
-        self.delete(previous(owner)).await
+        erase(&*self.vault, &current(owner)).await?;
+        erase(&*self.vault, &previous(owner)).await
     }
 
     /// What the secrets of `owner` are recognized by.
@@ -159,26 +159,6 @@ impl WebhookSecrets {
         let current = self.vault.get(&current(owner)).await?;
         let previous = self.vault.get(&previous(owner)).await?;
         Ok([current, previous].map(|stored| stored.map(|stored| stored.value)))
-    }
-
-    async fn replace(&self, id: SecretId, secret: &Secret) -> Result<(), VaultError> {
-        loop {
-            let expected = self.vault.get(&id).await?.map(|stored| stored.revision);
-            match self.vault.put(&id, secret, expected).await {
-                Err(VaultError::Conflict) => {}
-                outcome => return outcome.map(drop),
-            }
-        }
-    }
-
-    async fn delete(&self, id: SecretId) -> Result<(), VaultError> {
-        while let Some(stored) = self.vault.get(&id).await? {
-            match self.vault.delete(&id, stored.revision).await {
-                Err(VaultError::Conflict) => {}
-                outcome => return outcome,
-            }
-        }
-        Ok(())
     }
 }
 

@@ -94,7 +94,10 @@ impl SecretVault for PostgresVault {
         let Some(stored) = self.sealed(id).await? else {
             return Ok(None);
         };
-        let secret = self.keyring.open(id, &stored.value)?;
+        let secret = self
+            .keyring
+            .open(id, &stored.value)
+            .map_err(|error| VaultError::not_opened(stored.revision, error))?;
         Ok(Some(Versioned::new(secret, stored.revision)))
     }
 
@@ -104,7 +107,10 @@ impl SecretVault for PostgresVault {
         secret: &Secret,
         expected: Option<Revision>,
     ) -> Result<Revision, VaultError> {
-        let sealed = self.keyring.seal(id, secret, &*self.entropy)?;
+        let sealed = self
+            .keyring
+            .seal(id, secret, &*self.entropy)
+            .map_err(VaultError::unavailable)?;
         let values = key(id)?.add(sealed)?.add(expected.map(stored_revision))?;
         let revision: Option<i64> = self.one(PUT, values, "revision").await?;
         revision
@@ -164,7 +170,10 @@ impl Rewrap for PostgresVault {
         if stored.value.starts_with(&self.keyring.sealed_header()) {
             return Ok(Rewrapped::NotNeeded);
         }
-        let sealed = self.keyring.rewrap(id, &stored.value, &*self.entropy)?;
+        let sealed = self
+            .keyring
+            .rewrap(id, &stored.value, &*self.entropy)
+            .map_err(|error| VaultError::not_opened(stored.revision, error))?;
         let values = key(id)?
             .add(sealed)?
             .add(stored_revision(stored.revision))?;

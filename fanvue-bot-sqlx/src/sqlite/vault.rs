@@ -80,7 +80,10 @@ impl SecretVault for SqliteVault {
         let Some(stored) = self.sealed(id).await? else {
             return Ok(None);
         };
-        let secret = self.keyring.open(id, &stored.value)?;
+        let secret = self
+            .keyring
+            .open(id, &stored.value)
+            .map_err(|error| VaultError::not_opened(stored.revision, error))?;
         Ok(Some(Versioned::new(secret, stored.revision)))
     }
 
@@ -90,9 +93,13 @@ impl SecretVault for SqliteVault {
         secret: &Secret,
         expected: Option<Revision>,
     ) -> Result<Revision, VaultError> {
+        let sealed = self
+            .keyring
+            .seal(id, secret, &*self.entropy)
+            .map_err(VaultError::unavailable)?;
         let args = PuttingSecret {
             id: *id,
-            sealed: self.keyring.seal(id, secret, &*self.entropy)?,
+            sealed,
             expected,
         };
         Call::make(self.backend.inbox(), args, Op::PutSecret).await
@@ -151,9 +158,13 @@ impl Rewrap for SqliteVault {
         if stored.value.starts_with(&self.keyring.sealed_header()) {
             return Ok(Rewrapped::NotNeeded);
         }
+        let sealed = self
+            .keyring
+            .rewrap(id, &stored.value, &*self.entropy)
+            .map_err(|error| VaultError::not_opened(stored.revision, error))?;
         let args = RewrappingSecret {
             id: *id,
-            sealed: self.keyring.rewrap(id, &stored.value, &*self.entropy)?,
+            sealed,
             expected: stored.revision,
         };
         Call::make(self.backend.inbox(), args, Op::RewrapSecret).await

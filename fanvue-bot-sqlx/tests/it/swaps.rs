@@ -166,6 +166,7 @@ async fn all_shut(vault: &dyn Rewrap, ids: &[SecretId]) {
             match read {
                 Err(VaultError::Sealed {
                     source: source @ KeyringError::Altered,
+                    ..
                 }) => {
                     let text = source.to_string();
                     assert!(text.contains("belongs to another owner or kind"), "{text}");

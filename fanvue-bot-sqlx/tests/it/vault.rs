@@ -62,7 +62,8 @@ async fn a_secret_moved_to_another_row_does_not_open() {
     assert!(matches!(
         vault.get(&id(2)).await,
         Err(VaultError::Sealed {
-            source: KeyringError::Altered
+            source: KeyringError::Altered,
+            ..
         })
     ));
 }

@@ -11,6 +11,7 @@ use fanvue_bot_core::oauth::{
     SessionId, TokenError,
 };
 use fanvue_bot_core::persona::Persona;
+use fanvue_bot_core::secret::SecretVault;
 use fanvue_bot_core::time::Clock;
 use fanvue_bot_testkit::fault::Fault;
 use fanvue_bot_testkit::simulator::world::Consent;
@@ -67,6 +68,13 @@ pub(crate) fn of(query: &[(String, String)], name: &str) -> String {
     found.unwrap().1.clone()
 }
 
+fn authorizer(process: &Process, woken: &Arc<Woken>) -> Authorizer {
+    Authorizer::builder(process.tokens.clone(), CALLBACK)
+        .on_connect(Arc::<Woken>::clone(woken))
+        .build()
+        .unwrap()
+}
+
 impl Stage {
     pub(crate) async fn new() -> Self {
         let scene = Scene::new();
@@ -84,10 +92,7 @@ impl Stage {
             .add(Creator::new(creator, Persona::named("Luna")))
             .await;
         let woken = Arc::new(Woken::default());
-        let authorizer = Authorizer::builder(process.tokens.clone(), CALLBACK)
-            .on_connect(Arc::<Woken>::clone(&woken))
-            .build()
-            .unwrap();
+        let authorizer = authorizer(&process, &woken);
         Self {
             scene,
             process,
@@ -98,6 +103,14 @@ impl Stage {
             session: SessionId::of("a session's token"),
             woken,
         }
+    }
+
+    /// The same deployment, started anew with another vault.
+    pub(crate) fn with_vault(mut self, vault: Arc<dyn SecretVault>) -> Self {
+        self.scene.vault = vault;
+        self.process = self.scene.process();
+        self.authorizer = authorizer(&self.process, &self.woken);
+        self
     }
 
     pub(crate) async fn start(&self) -> Vec<(String, String)> {

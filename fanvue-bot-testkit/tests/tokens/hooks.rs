@@ -20,13 +20,13 @@ fn subscriptions(stage: &Stage) -> Subscriptions {
     Subscriptions::new(
         stage.process.tokens.clone(),
         Arc::clone(&stage.process.client),
-        Arc::clone(&stage.scene.vault) as _,
+        Arc::clone(&stage.scene.vault),
         URL,
     )
 }
 
 fn secrets(stage: &Stage) -> WebhookSecrets {
-    WebhookSecrets::new(Arc::clone(&stage.scene.vault) as _)
+    WebhookSecrets::new(Arc::clone(&stage.scene.vault))
 }
 
 /// Whether an event that is signed with `secret` would get in.

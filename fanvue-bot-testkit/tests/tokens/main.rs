@@ -8,6 +8,7 @@ mod alerts;
 mod apps;
 mod connect;
 mod hooks;
+mod lost_key;
 mod scene;
 
 use std::future::Future;

@@ -22,14 +22,14 @@ use fanvue_bot_testkit::simulator::world::{App, World};
 use fanvue_bot_testkit::world_client::{WorldClient, moment, token_set};
 
 pub(crate) const CLIENT_ID: &str = "app";
-const CLIENT_SECRET: &str = "app-secret";
+pub(crate) const CLIENT_SECRET: &str = "app-secret";
 const SCOPES: [&str; 3] = ["offline_access", "read:self", "read:chat"];
 pub(crate) const REFRESH: &str = "FanvueClient::refresh_tokens";
 pub(crate) const PUT: &str = "SecretVault::put";
 
 /// A vault that lets others run before and after each call.
 #[derive(Debug)]
-struct Yielding(Arc<MemoryVault>);
+struct Yielding(Arc<dyn SecretVault>);
 
 #[async_trait]
 impl SecretVault for Yielding {
@@ -60,7 +60,7 @@ impl SecretVault for Yielding {
 pub(crate) struct Scene {
     pub(crate) clock: VirtualClock,
     pub(crate) world: Arc<Mutex<World>>,
-    pub(crate) vault: Arc<MemoryVault>,
+    pub(crate) vault: Arc<dyn SecretVault>,
     store: Arc<MemoryStore>,
     processes: Mutex<u64>,
     pub(crate) alerts: Arc<Pager>,
@@ -124,7 +124,7 @@ impl Scene {
         Self {
             clock: VirtualClock::default(),
             world: Arc::new(Mutex::new(world)),
-            vault: Arc::default(),
+            vault: Arc::<MemoryVault>::default(),
             store: Arc::default(),
             processes: Mutex::new(0),
             alerts: Arc::default(),

@@ -63,7 +63,7 @@ pub(super) fn token(error: &TokenError) -> Response {
         TokenError::CorruptApp => conflict(&text, "Save the app again, or remove it."),
         TokenError::Vault(vault) if matches!(**vault, VaultError::Sealed { .. }) => conflict(
             &text,
-            "Check that the master key that sealed it is configured.",
+            "Check that the master key that sealed it is configured. If it is lost, save it again, or connect the account again.",
         ),
         TokenError::Client { .. } | TokenError::Unaccepted => fanvue(
             &text,

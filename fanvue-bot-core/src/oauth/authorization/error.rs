@@ -180,7 +180,8 @@ impl AuthorizeError {
                 "Create another creator here for this account, or pick the account that this one had before."
             }
             Self::AccountTaken => {
-                "Disconnect the other creator first, or sign in at Fanvue as this one, and start again."
+                "Sign in at Fanvue as this creator, and start again. To give the account to this one, take it from \
+                 the other first: disconnect that one and commit it without its account."
             }
             Self::Client { .. } => "Start again in a minute; if it stays, look at the health page.",
             Self::Token(TokenError::NotConnected) => "Connect the account first.",

@@ -60,12 +60,33 @@ pub async fn a_secret_under_a_key_that_is_not_at_hand_stays_as_it_is(place: Reop
     let refused = place.new_only().rewrap(&id(1)).await;
     let Err(VaultError::Sealed {
         source: KeyringError::UnknownKey { key: named },
+        ..
     }) = refused
     else {
         panic!("{refused:?}");
     };
     assert_eq!(named, Keyring::new(key(1)).primary());
     assert_eq!(read(&*old, id(1)).await, id(1).to_string());
+}
+
+pub async fn what_does_not_open_names_its_revision_and_can_be_replaced_and_removed(place: Reopen) {
+    let (old, new) = (place.old(), place.new_only());
+    let mut named = Vec::new();
+    for number in [1, 2] {
+        let stored = put(&*old, id(number)).await;
+        match new.get(&id(number)).await {
+            Err(VaultError::Sealed { revision, .. }) => assert_eq!(revision, stored),
+            other => panic!("{other:?}"),
+        }
+        named.push(stored);
+    }
+    let entered = Secret::new(*b"entered again");
+    let blind = new.put(&id(1), &entered, None).await;
+    assert!(matches!(blind, Err(VaultError::Conflict)), "{blind:?}");
+    new.put(&id(1), &entered, Some(named[0])).await.unwrap();
+    assert_eq!(read(&*new, id(1)).await, "entered again");
+    new.delete(&id(2), named[1]).await.unwrap();
+    assert_eq!(new.get(&id(2)).await.unwrap(), None);
 }
 
 pub async fn a_put_at_the_same_time_wins(place: Reopen) {

@@ -123,6 +123,7 @@ macro_rules! __rewrap_cases {
                 a_secret_under_the_primary_key_needs_nothing
                 a_secret_that_is_gone_needs_nothing
                 a_secret_under_a_key_that_is_not_at_hand_stays_as_it_is
+                what_does_not_open_names_its_revision_and_can_be_replaced_and_removed
                 a_put_at_the_same_time_wins
                 a_delete_at_the_same_time_wins
                 a_dropped_rewrap_leaves_a_secret_that_opens
