@@ -46,6 +46,8 @@ use crate::time::Timestamp;
 const OVERDUE: Duration = Duration::from_secs(60);
 /// A worker that has not been seen for this long is none.
 const GONE: Duration = Duration::from_secs(120);
+/// With nothing to do, a worker that was not seen for this long is told of: a restart takes less.
+const IDLE: Duration = Duration::from_secs(600);
 /// A small read that takes longer is slow.
 const SLOW: Duration = Duration::from_secs(1);
 /// A poll that was made before and not for this long has stopped.
@@ -109,7 +111,8 @@ impl Checkup {
         let worker = vitals.of(Part::Worker);
         let lines = vec![
             Line::new(Topic::Store, Some(began)).finding(slow),
-            Line::new(Topic::Worker, worker.worked_at),
+            Line::new(Topic::Worker, worker.worked_at)
+                .finding(worker_finding(worker.worked_at, began).filter(|_| overdue.is_none())),
             Line::new(Topic::Lag, overdue).finding(overdue_finding(overdue, &vitals, began)),
             Line::new(Topic::Webhook, webhook.worked_at)
                 .finding(failing(&webhook, webhook_cause))
@@ -375,6 +378,15 @@ fn overdue_finding(
     overdue.map(|since| Finding {
         cause,
         since: Some(since),
+    })
+}
+
+/// With work that is overdue, [`overdue_finding`] tells more.
+fn worker_finding(seen: Option<Timestamp>, now: Timestamp) -> Option<Finding> {
+    let here = seen.is_some_and(|seen| now.since(seen) <= IDLE);
+    (!here).then_some(Finding {
+        cause: Cause::WorkerGone,
+        since: seen,
     })
 }
 

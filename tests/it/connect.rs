@@ -24,6 +24,7 @@ use fanvue_bot::oauth::{
 use fanvue_bot::persona::Persona;
 use fanvue_bot::rest::RestClient;
 use fanvue_bot::secret::Secret;
+use fanvue_bot::self_test::SelfTest;
 use fanvue_bot::settings::Settings;
 use fanvue_bot::store::Store;
 use fanvue_bot::webhook::{Subscriptions, Verifier};
@@ -151,8 +152,12 @@ impl Stage {
         let connections = Connections::new(tokens.clone(), authorizer.clone(), vault)
             .subscriptions(subscriptions);
         let bearer = BearerSecret::new(&Secret::new(BEARER)).unwrap();
+        let door = webhooks.courier();
+        let secret = Secret::new(WEBHOOK_SECRET);
+        let self_test = SelfTest::new(engine.intake().clone(), door, &secret).unwrap();
         let internal = Internal::builder(bearer, engine.clone())
             .connections(connections)
+            .self_test(self_test)
             .build();
         let router = OAuth::new(authorizer.clone(), Arc::new(Cookies))
             .router()

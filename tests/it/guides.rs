@@ -9,6 +9,8 @@
 use std::process::Command;
 
 use fanvue_bot::id::AgencyId;
+use fanvue_bot::queue::WorkerId;
+use fanvue_bot::worker::{Worker, WorkerOptions};
 use uuid::Uuid;
 
 use crate::connect::{BEARER, Stage, says};
@@ -26,13 +28,15 @@ fn calls(guide: &str) -> Vec<&str> {
         .collect()
 }
 
-/// Types a guide's `curl` lines one after the other. Each has to be heeded.
-async fn type_curls(stage: &Stage, guide: &str, agency: AgencyId) {
+/// Types a guide's `curl` lines one after the other. Each has to be heeded. What they answered; nothing where there
+/// is no curl.
+async fn type_curls(stage: &Stage, guide: &str, agency: AgencyId) -> Vec<String> {
     if Command::new("curl").arg("--version").output().is_err() {
         assert!(std::env::var_os("CI").is_none(), "CI needs curl");
         eprintln!("skipped: there is no curl");
-        return;
+        return Vec::new();
     }
+    let mut answers = Vec::new();
     let lines = calls(guide);
     assert!(lines.len() >= 3, "{lines:?}");
     for line in lines {
@@ -50,7 +54,9 @@ async fn type_curls(stage: &Stage, guide: &str, agency: AgencyId) {
         let done = done.await.unwrap().unwrap();
         let told = String::from_utf8_lossy(&done.stdout);
         assert!(done.status.success(), "{line}\n{told}");
+        answers.push(told.into_owned());
     }
+    answers
 }
 
 fn agency() -> AgencyId {
@@ -87,5 +93,30 @@ async fn what_rotate_keys_says_to_type_works() {
     says(&stage.connect(stage.luna).await, 200, "@luna");
     let guide = include_str!("../../docs/guides/rotate-keys.md");
     type_curls(&stage, guide, agency()).await;
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn what_health_says_to_type_works() {
+    let stage = Stage::set("reply-bot-secret").await;
+    says(&stage.connect(stage.luna).await, 200, "@luna");
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let options = WorkerOptions::new(WorkerId::new("worker-1"));
+    let worker = tokio::spawn(Worker::new(stage.engine.clone(), options).run(async {
+        let _ended = stopped.await;
+    }));
+    let guide = include_str!("../../docs/guides/health.md");
+    let answers = type_curls(&stage, guide, agency()).await;
+    if let [deployment, creator, tested] = &answers[..] {
+        assert!(deployment.starts_with("deployment: "), "{deployment}");
+        let of = format!(r#""creator":"{}""#, stage.creator);
+        assert!(creator.contains(&of), "{creator}");
+        for step in ["prepared", "delivered", "stored", "worked"] {
+            assert!(tested.contains(step), "{tested}");
+        }
+        assert!(!tested.contains("broken"), "{tested}");
+    }
+    let _ended = stop.send(());
+    worker.await.unwrap();
     stage.end().await;
 }

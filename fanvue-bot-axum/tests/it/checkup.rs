@@ -142,7 +142,9 @@ async fn a_store_that_is_down() {
     let faulty = Arc::new(Faulty::new(Arc::clone(&town.memory), plan.clone()));
     let engine = town.engine_on(Backend::shared(faulty), ScriptedLlm::new([]));
     plan.fail_next("Store::creator_ids", Fault::Before);
-    assert_eq!(of_deployment(&engine).await, [Cause::StoreDown]);
+    // What was found before is told too: nobody has worked here.
+    let found = of_deployment(&engine).await;
+    assert_eq!(found, [Cause::WorkerGone, Cause::StoreDown]);
 }
 
 #[tokio::test]

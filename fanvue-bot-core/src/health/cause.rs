@@ -134,6 +134,9 @@ causes! {
     TurnsGivenUp = "turns_given_up", Warning,
         "An answer was given up for good within the last day.",
         "Look at the messages that are decided as failed: each says why.";
+    WorkerGone = "worker_gone", Warning,
+        "No worker has been seen for ten minutes, or ever; nothing is due yet.",
+        "Start a worker, or let something call POST /internal/jobs/run every minute. Who writes next waits until then.";
     WorkNotTaken = "work_not_taken", Broken,
         "Replies are due and no worker is at it.",
         "Start a worker, or let something call POST /internal/jobs/run every minute.";

@@ -101,7 +101,17 @@ impl Topic {
 pub struct Finding {
     /// What.
     pub cause: Cause,
-    /// Since when, as far as is known.
+    /// Since when. `None` where nothing remembers it:
+    ///
+    /// - [`NotConnected`](Cause::NotConnected): a disconnect erases all that is known of the grant;
+    /// - [`CreatorInactive`](Cause::CreatorInactive), [`ModeOff`](Cause::ModeOff): of a setting the value is stored,
+    ///   and not when it was set;
+    /// - [`WebhooksNeverCame`](Cause::WebhooksNeverCame): there was no time before, unless webhooks of theirs were
+    ///   refused;
+    /// - [`WorkerGone`](Cause::WorkerGone), where no worker was ever seen;
+    /// - [`TokenUnreadable`](Cause::TokenUnreadable), [`VaultDown`](Cause::VaultDown), [`StoreDown`](Cause::StoreDown),
+    ///   [`StoreSlow`](Cause::StoreSlow): found by looking, at the time of the report; what would remember the first
+    ///   time is what fails.
     pub since: Option<Timestamp>,
 }
 

@@ -383,6 +383,13 @@ provoked! {
         },
         async |place| place.minutes_pass(24 * 60 + 1);
 
+    a_worker_who_is_gone_with_nothing_to_do: WorkerGone Then,
+        async |place| {
+            place.work(10).await;
+            place.minutes_pass(11);
+        },
+        async |place| place.work(10).await;
+
     work_that_no_worker_takes_up: WorkNotTaken Then,
         async |place| {
             // The worker of the beginning is long gone.
