@@ -14,6 +14,7 @@ mod given;
 mod guides;
 mod inbox;
 mod kill;
+mod ledger;
 mod oversight;
 mod person;
 mod port;

@@ -82,7 +82,13 @@ impl Budget {
     ///
     /// A loan costs a read and a write of the store. A process needs one at most for each of its first requests'
     /// doublings, then one a second, and four a second where the limit is reached; for each account that it
-    /// speaks for. While the store fails, an even part of each bucket is used without it.
+    /// speaks for.
+    ///
+    /// While the store fails, an even part of each bucket is used without it, and it is left alone for 2 s at a time;
+    /// what was used is told once it answers again. A process that began meanwhile knows of no other and takes the
+    /// bucket for its own. So processes may together make a few requests too many, until Fanvue's answers have said
+    /// what is left; Fanvue refuses those, and they are put off. A store that is slow holds up those who ask it:
+    /// [`Budget::take_without_store`] is for a caller who does not wait that long.
     ///
     /// # Errors
     /// If there is no randomness for a name of this process.
