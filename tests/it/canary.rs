@@ -19,7 +19,9 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use fanvue_bot::axum::{BearerSecret, Health, Internal, Limits, OAuth, Webhooks, serve};
+use fanvue_bot::axum::{
+    BearerSecret, Connections, Health, Internal, Limits, OAuth, Webhooks, serve,
+};
 use fanvue_bot::backend::Backend;
 use fanvue_bot::client::{AppCredentials, ClientSecret};
 use fanvue_bot::creator::Creator;
@@ -34,13 +36,15 @@ use fanvue_bot::secret::{
 };
 use fanvue_bot::settings::Settings;
 use fanvue_bot::sqlx::{PostgresBackend, PostgresVault, SqliteBackend, SqliteVault};
-use fanvue_bot::webhook::{Signer, Verifier};
+use fanvue_bot::webhook::{Signer, Subscriptions, Verifier};
 use fanvue_bot_testkit::simulator::world::{
     self, PortalWebhook, RequestFault, RequestRule, Trigger,
 };
 use fanvue_bot_testkit::simulator::{ConsentMode, Simulator};
+use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, COOKIE, LOCATION};
 use reqwest::redirect::Policy;
+use serde_json::{Value, json};
 use sqlx::{Connection as _, Row as _};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
@@ -55,6 +59,8 @@ const CLIENT_ID: &str = "reply-bot";
 const CLIENT_SECRET: &str = "canary client/secret+1=&\"x";
 const WRONG_CLIENT_SECRET: &str = "canary wrong-secret/2+=&\"x";
 const OWN_CLIENT_SECRET: &str = "canary-own/client-secret+13=&\"x";
+const TYPED_CLIENT_SECRET: &str = "canary-typed/client-secret+15=&\"x";
+const TYPED_WEBHOOK_SECRET: &str = "canary/whsec+typed=16&\"x";
 const APP_WEBHOOK_SECRET: &str = "canary/whsec+app=3&\"x";
 const CREATORS_WEBHOOK_SECRET: &str = "canary/whsec+own=4&\"x";
 const CREATORS_OLD_WEBHOOK_SECRET: &str = "canary/whsec+old=5&\"x";
@@ -333,6 +339,12 @@ impl Life {
                 client_secret: ClientSecret::new(client_secret),
             },
         );
+        let subscriptions = Subscriptions::new(
+            tokens.clone(),
+            Arc::<RestClient>::clone(&client),
+            Arc::new(Arc::clone(&vault)),
+            format!("{base}/webhooks/fanvue"),
+        );
         let engine = Engine::builder(backend, Arc::new(model), client, tokens.clone()).build();
         let authorizer = Authorizer::builder(tokens.clone(), callback)
             .authorize_endpoint(format!("{}/oauth2/auth", simulator.base_url()))
@@ -346,7 +358,12 @@ impl Life {
             .build();
         let health = Health::new(Arc::clone(engine.backend().store()));
         let bearer = BearerSecret::new(&Secret::new(BEARER)).unwrap();
-        let internal = Internal::builder(bearer, engine.clone()).build();
+        let sealed = Arc::new(Arc::clone(&vault));
+        let connections = Connections::new(tokens.clone(), authorizer.clone(), sealed)
+            .subscriptions(subscriptions);
+        let internal = Internal::builder(bearer, engine.clone())
+            .connections(connections)
+            .build();
         let mut shown = Shown::default();
         shown.debug("the engine's Debug", &engine);
         shown.debug("the token source's Debug", &tokens);
@@ -462,6 +479,72 @@ impl Life {
         // The code and the state again.
         let (status, _) = self.ask("a second callback", self.get(&back)).await;
         assert_eq!(status, 400);
+    }
+
+    fn internal(&self, method: &Method, path: &str) -> reqwest::RequestBuilder {
+        let url = format!("{}/internal/{path}", self.base);
+        self.browser
+            .request(method.clone(), url)
+            .header(AUTHORIZATION, format!("Bearer {BEARER}"))
+    }
+
+    /// An operator does what the internal routes have for connections, and mistypes some of it.
+    async fn operate(&mut self) {
+        let of = format!("creators/{}", self.creator);
+        let (app, secrets) = (format!("{of}/app"), format!("{of}/webhook-secrets"));
+        let (previous, agency) = (format!("{secrets}/previous"), format!("{of}/agency"));
+        let connection = format!("{of}/connection");
+        let saved = json!({"client_id": "an-own-app", "client_secret": TYPED_CLIENT_SECRET});
+        let nowhere = json!({
+            "client_id": "an-own-app",
+            "client_secret": TYPED_CLIENT_SECRET,
+            "redirect_uri": "no address",
+        });
+        let mistyped = json!({"client_id": "an-own-app", TYPED_CLIENT_SECRET: "x"});
+        let webhook = json!({"secret": TYPED_WEBHOOK_SECRET});
+        let misshapen = json!({"secret": [TYPED_WEBHOOK_SECRET]});
+        let nobodys = uuid::Uuid::new_v4();
+        let managed = format!("agencies/{nobodys}/creators");
+        let bound = json!({"agency_id": nobodys, "account_id": self.luna});
+        let none = Value::Null;
+        for (method, path, body, status) in [
+            (Method::PUT, &*app, &saved, 200),
+            (Method::PUT, &app, &nowhere, 400),
+            (Method::PUT, &app, &mistyped, 400),
+            (Method::GET, &app, &none, 200),
+            (Method::GET, &connection, &none, 200),
+            (Method::DELETE, &app, &none, 200),
+            (Method::PUT, &secrets, &webhook, 200),
+            (Method::PUT, &secrets, &misshapen, 400),
+            (Method::GET, &secrets, &none, 200),
+            (Method::DELETE, &previous, &none, 200),
+            (Method::PUT, "deployment/webhook-secrets", &webhook, 200),
+            (Method::GET, "deployment/webhook-secrets", &none, 200),
+            (Method::PUT, &agency, &bound, 409),
+            (Method::GET, &managed, &none, 409),
+        ] {
+            let mut request = self.internal(&method, path);
+            if !body.is_null() {
+                request = request.body(body.to_string());
+            }
+            let what = format!("{method} {path}");
+            let (answered, _) = self.ask(&what, request).await;
+            assert_eq!(answered, status, "{what}");
+        }
+        // The one answer that shows a secret, once.
+        let subscriptions = format!("{of}/webhook-subscriptions");
+        let made = self.internal(&Method::POST, &subscriptions).send().await;
+        let made = made.unwrap();
+        assert_eq!(made.status(), 201);
+        let made: Value = serde_json::from_str(&made.text().await.unwrap()).unwrap();
+        let secret = made["secret"].as_str().unwrap();
+        self.secrets
+            .look_for("a subscription's secret", secret.as_bytes());
+        for method in [Method::GET, Method::DELETE] {
+            let request = self.internal(&method, &subscriptions);
+            let (answered, _) = self.ask(&subscriptions, request).await;
+            assert_eq!(answered, 200, "{method}");
+        }
     }
 
     async fn post_webhook(&mut self, what: &str, signature: &str, body: String) -> u16 {
@@ -621,6 +704,8 @@ async fn child_that_lives_through_everything() {
         assert_eq!(life.ask("/internal/health", request).await.0, 200);
     }
 
+    life.operate().await;
+
     // The master key changes; whoever has the wrong one is told.
     let both = Keyring::builder(new_key())
         .other(old_key())
@@ -666,6 +751,14 @@ async fn child_that_lives_through_everything() {
         (
             "a creator's own client secret",
             OWN_CLIENT_SECRET.as_bytes(),
+        ),
+        (
+            "a client secret that was typed",
+            TYPED_CLIENT_SECRET.as_bytes(),
+        ),
+        (
+            "a webhook secret that was typed",
+            TYPED_WEBHOOK_SECRET.as_bytes(),
         ),
         ("the wrong client secret", WRONG_CLIENT_SECRET.as_bytes()),
         ("the app's webhook secret", APP_WEBHOOK_SECRET.as_bytes()),
