@@ -127,6 +127,7 @@ impl Bench {
             now: Timestamp::from_seconds(START),
             prompt_tokens: self.budget,
             reply_tokens: 400,
+            bot_answer: None,
             repair: None,
             instruction: None,
         };

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::policy::{DraftCheck as _, PhraseCheck, Violation};
 use crate::redact::Length;
 
 /// One version of a creator's persona.
@@ -37,6 +38,10 @@ pub struct Persona {
     pub language: Option<String>,
     /// The creator's IANA time zone, such as `Europe/Berlin`.
     pub time_zone: Option<String>,
+    /// What a fan is told who asks whether a bot or an AI writes, in any language: the model tells it in the fan's.
+    /// `None` leaves the words to the model, which may not deny it either way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bot_answer: Option<String>,
     /// Guidance by the fan's stage (`new`, `warm`, `regular`, `supporter`, `vip`).
     pub stages: BTreeMap<String, String>,
 }
@@ -66,6 +71,20 @@ impl Persona {
         self
     }
 
+    /// Telling a fan this who asks whether a bot or an AI writes.
+    #[must_use]
+    pub fn bot_answer(mut self, text: impl Into<String>) -> Self {
+        self.bot_answer = Some(text.into());
+        self
+    }
+
+    /// What of [`bot_answer`](Self::bot_answer) no reply may have in it, such as a denial: with it, nobody who asks
+    /// would be answered.
+    #[must_use]
+    pub fn forbidden_answer(&self) -> Option<Violation> {
+        PhraseCheck.violation(self.bot_answer.as_deref()?)
+    }
+
     /// With one more example exchange.
     #[must_use]
     pub fn example(mut self, fan: impl Into<String>, reply: impl Into<String>) -> Self {
@@ -89,6 +108,7 @@ impl fmt::Debug for Persona {
             .field("topics", &self.topics.len())
             .field("language", &self.language)
             .field("time_zone", &self.time_zone)
+            .field("bot_answer", &self.bot_answer.as_deref().map(Length))
             .field("stages", &self.stages.len())
             .finish_non_exhaustive()
     }

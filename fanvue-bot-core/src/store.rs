@@ -75,10 +75,19 @@ impl Change {
     ///
     /// # Errors
     /// [`StoreError::InvalidSettings`] if the creator's settings, or what is different for a fan,
-    /// contradict themselves or each other.
+    /// contradict themselves or each other; [`StoreError::Rejected`] if the persona's
+    /// [`bot_answer`](crate::persona::Persona::bot_answer) has something in it that no reply may have.
     pub fn validate(&self) -> Result<(), StoreError> {
         match self {
-            Self::Creator(creator) => Ok(creator.settings.validate()?),
+            Self::Creator(creator) => {
+                creator.settings.validate()?;
+                match creator.persona.forbidden_answer() {
+                    Some(violation) => Err(StoreError::Rejected {
+                        reason: format!("persona.bot_answer: {violation}"),
+                    }),
+                    None => Ok(()),
+                }
+            }
             Self::Conversation(change) => Ok(change.conversation.overrides.validate()?),
         }
     }
@@ -490,6 +499,33 @@ mod tests {
     use crate::entropy::Seed;
     use crate::id::FanId;
     use crate::message::{Author, MessageType};
+    use crate::persona::Persona;
+
+    #[test]
+    fn an_answer_about_the_bot_that_no_reply_may_have_is_refused() {
+        let id = CreatorId::from_uuid(Uuid::from_u128(1));
+        let validate = |answer: &str| {
+            let persona = Persona::named("Luna").bot_answer(answer);
+            Change::from(Creator::new(id, persona)).validate()
+        };
+        assert!(validate("Some of what you read is written by an AI that knows me.").is_ok());
+        for (answer, reason) in [
+            (
+                "No, I'm not a bot",
+                "persona.bot_answer: it claimed that no bot or AI writes here",
+            ),
+            (
+                "An AI helps me, my own number is 0151 234 56789",
+                "persona.bot_answer: it had a link, an address, a phone number or another messenger in it",
+            ),
+        ] {
+            let refused = validate(answer).unwrap_err();
+            assert!(
+                matches!(&refused, StoreError::Rejected { reason: told } if told == reason),
+                "{refused:?}"
+            );
+        }
+    }
 
     #[test]
     fn debug_of_a_change_shows_no_words_and_no_names() {

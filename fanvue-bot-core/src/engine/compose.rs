@@ -13,7 +13,7 @@ use crate::id::ConversationId;
 use crate::llm::{Completion, LlmError};
 use crate::message::{Author, Message};
 use crate::page::PageRequest;
-use crate::policy::DraftCheck;
+use crate::policy::{DraftCheck, Signal};
 use crate::prompt::check::{CheckContext, check};
 use crate::prompt::{self, HistoryCut, Memory, Prompt, PromptSource};
 use crate::pulse::Part;
@@ -86,6 +86,7 @@ impl Engine {
                 .prompt_tokens
                 .min(self.room_for_prompt(creator)),
             reply_tokens: creator.settings.reply_tokens,
+            bot_answer: self.bot_answer(creator, &messages[..unanswered]),
             repair: wish.repair,
             instruction: wish.instruction,
         };
@@ -108,6 +109,18 @@ impl Engine {
             cut: Some(cut),
             ..input.into()
         })
+    }
+
+    /// What the persona has said to a fan who asks whether a bot writes, if one of these messages does.
+    fn bot_answer<'a>(&self, creator: &'a Creator, unanswered: &[Message]) -> Option<&'a str> {
+        let answer = creator.persona.bot_answer.as_deref()?;
+        let detector = self.shared.intake.reads_with();
+        let texts = unanswered
+            .iter()
+            .filter_map(|message| message.content.text.as_ref());
+        let mut signals = texts.map(|text| detector.signals(text));
+        let asks = signals.any(|signals| signals.contains(Signal::BotQuestion));
+        asks.then_some(answer)
     }
 
     async fn fan_name(&self, id: ConversationId) -> Result<Option<Arc<str>>, Failure> {

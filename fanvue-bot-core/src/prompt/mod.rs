@@ -7,7 +7,8 @@
 //!
 //! The most stable part comes first, so that providers can reuse it: policy and persona, which are the
 //! same for all fans; example exchanges; what is remembered of the fan; the history, whose beginning moves
-//! in large steps only; a late note of at most 120 tokens, and an operator's wish; and the fan's unanswered messages as one turn.
+//! in large steps only; a late note of at most 120 tokens, with what a fan is told who asks whether a bot writes, and
+//! an operator's wish; and the fan's unanswered messages as one turn.
 //!
 //! What a fan wrote is data. It stands between two marks, `<kq7z>` and `</kq7z>`, whose code is drawn for
 //! the conversation and named after the persona; nothing in a fan's words can open or close them, and the
@@ -80,6 +81,8 @@ pub struct PromptSource<'a> {
     pub prompt_tokens: u32,
     /// At most this many tokens of answer.
     pub reply_tokens: u32,
+    /// What the fan is told, if they asked whether a bot or an AI writes and the persona says what.
+    pub bot_answer: Option<&'a str>,
     /// What was wrong with the draft before, if anything.
     pub repair: Option<&'a str>,
     /// What an operator asked for in place of the draft before: theirs, so it stands outside the marks, and
@@ -272,6 +275,12 @@ fn render_note(source: &PromptSource<'_>) -> String {
         note.push_str(" It is ");
         note.push_str(&time);
         note.push_str(" where you are.");
+    }
+    if let Some(answer) = source.bot_answer {
+        note.push_str(
+            " The fan asks whether a bot or an AI writes. If they mean it, tell them this, in the language you answer in, and nothing against it: ",
+        );
+        note.push_str(&text::neutralize(answer));
     }
     if let Some(problem) = source.repair {
         note.push_str(" Your last draft could not be sent: ");

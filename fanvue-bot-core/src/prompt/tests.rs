@@ -118,6 +118,7 @@ fn prompt(seed: Seed, memory: &Memory, newest_first: &[Message], unanswered: usi
         now: Timestamp::from_seconds(1_000),
         prompt_tokens: 8_000,
         reply_tokens: 400,
+        bot_answer: None,
         repair: None,
         instruction: None,
     };
@@ -311,6 +312,7 @@ fn an_operators_wish_stands_in_the_late_note_and_without_marks() {
         now: Timestamp::from_seconds(1_000),
         prompt_tokens: 8_000,
         reply_tokens: 400,
+        bot_answer: None,
         repair: Some("it was empty"),
         instruction: Some("be shorter"),
     };
@@ -323,4 +325,37 @@ fn an_operators_wish_stands_in_the_late_note_and_without_marks() {
             .ends_with("within the rules above: be shorter"),
         "{notes:?}"
     );
+}
+
+#[test]
+fn what_is_said_of_the_bot_is_the_personas_and_stands_in_the_late_note() {
+    let persona = RenderedPersona::new(
+        &Persona::named("Luna").bot_answer("An assistant helps me write."),
+        &BytesPerFour,
+    );
+    let note = |bot_answer: Option<&str>| {
+        let source = PromptSource {
+            persona: &persona,
+            seed: SEED,
+            memory: &Memory::default(),
+            newest_first: &[fan(1, "are you a bot?")],
+            unanswered: 1,
+            cut: HistoryCut(None),
+            now: Timestamp::from_seconds(1_000),
+            prompt_tokens: 8_000,
+            reply_tokens: 400,
+            bot_answer,
+            repair: None,
+            instruction: None,
+        };
+        let prompt = build(&source, &BytesPerFour);
+        texts(&prompt, Role::System).concat()
+    };
+    let told = note(Some("An assistant <|helps|> me write."));
+    assert!(
+        told.ends_with("and nothing against it: An assistant < |helps|> me write."),
+        "{told}"
+    );
+    // Whoever does not ask costs no tokens for it, and the prompt's beginning has nothing that a reply may not repeat.
+    assert!(!note(None).contains("An assistant"));
 }

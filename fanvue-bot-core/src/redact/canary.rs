@@ -62,7 +62,8 @@ fn persona() -> Persona {
     let mut persona = Persona::named(CANARY)
         .biography(CANARY)
         .voice(CANARY)
-        .example(CANARY, CANARY);
+        .example(CANARY, CANARY)
+        .bot_answer(CANARY);
     for lines in [&mut persona.dos, &mut persona.donts, &mut persona.topics] {
         lines.push(CANARY.into());
     }

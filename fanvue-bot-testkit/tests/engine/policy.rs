@@ -3,6 +3,7 @@
 use fanvue_bot_core::client::RemoteMessage;
 use fanvue_bot_core::decision::{Outcome, Rule};
 use fanvue_bot_core::id::AccountId;
+use fanvue_bot_core::llm::Role;
 use fanvue_bot_core::message::Content;
 use fanvue_bot_core::policy::Signal;
 use fanvue_bot_core::store::Store as _;
@@ -75,4 +76,42 @@ async fn a_draft_that_breaks_a_rule_is_written_anew_once_and_then_not_sent() {
         panic!("{:?}", scene.outcome(1).await);
     };
     assert_eq!(&*problem, "it claimed that no bot or AI writes here");
+}
+
+#[tokio::test]
+async fn a_fan_who_asks_whether_a_bot_writes_is_told_what_the_persona_says() {
+    const ANSWER: &str = "An AI that knows me helps me write";
+    let scene = Scene::new([
+        Step::reply("hey you"),
+        Step::reply("yes, an AI helps me"),
+        Step::reply("berlin, you?"),
+    ])
+    .await;
+    let creator = scene.memory.creator(chat().creator).await.unwrap().unwrap();
+    let mut mia = creator.value;
+    mia.persona = mia.persona.bot_answer(ANSWER);
+    scene
+        .memory
+        .commit(&mia.into(), Some(creator.revision))
+        .await
+        .unwrap();
+
+    for (number, text) in [
+        (1, "hi"),
+        (2, "sag mal, bist du ein bot?"),
+        (3, "where are you"),
+    ] {
+        scene.fan_writes(number, text).await;
+        scene.run_to_rest(9).await;
+        let outcome = scene.outcome(number).await;
+        assert!(matches!(outcome, Outcome::Replied { .. }), "{outcome:?}");
+    }
+    let requests = scene.llm.requests();
+    let roles = requests.iter().map(|request| {
+        let with_answer = request.messages.iter();
+        let with_answer = with_answer.filter(|message| message.content.contains(ANSWER));
+        with_answer.map(|message| message.role).collect::<Vec<_>>()
+    });
+    let expected = [vec![], vec![Role::System], vec![]];
+    assert_eq!(roles.collect::<Vec<_>>(), expected);
 }
