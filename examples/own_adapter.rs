@@ -17,7 +17,8 @@ use fanvue_bot::conversation::Conversation;
 use fanvue_bot::creator::Creator;
 use fanvue_bot::engine::Engine;
 use fanvue_bot::fan::FanProfile;
-use fanvue_bot::id::{AccountId, ConversationId, CreatorId, MessageId};
+use fanvue_bot::id::{AccountId, ConversationId, CreatorId, MessageId, TransactionId};
+use fanvue_bot::ledger::Transaction;
 use fanvue_bot::llm::{Completion, CompletionRequest, LlmCapabilities, LlmError, LlmProvider};
 use fanvue_bot::memory::{MemoryQueue, MemoryStore, MemoryVault};
 use fanvue_bot::message::Message;
@@ -136,6 +137,23 @@ impl<S: Store> Store for Counted<S> {
         message: MessageId,
     ) -> Result<Option<Message>, StoreError> {
         self.count("message").message(id, message).await
+    }
+
+    async fn transactions(
+        &self,
+        id: ConversationId,
+        page: &PageRequest,
+    ) -> Result<Page<Transaction>, StoreError> {
+        self.count("transactions").transactions(id, page).await
+    }
+
+    async fn transaction(
+        &self,
+        id: ConversationId,
+        transaction: TransactionId,
+    ) -> Result<Option<Transaction>, StoreError> {
+        let inner = self.count("transaction");
+        inner.transaction(id, transaction).await
     }
 
     async fn due(

@@ -11,6 +11,7 @@ use crate::decision::{Decision, Outcome, Rule};
 use crate::fan::FanProfile;
 use crate::flow::{self, Acted, Context, Input};
 use crate::id::{AccountId, ConversationId, MessageId};
+use crate::ledger::{Transaction, first_telling};
 use crate::message::{Author, Content, Message, MessageType};
 use crate::policy::{Detector, Signal};
 use crate::prompt::TokenCounter;
@@ -259,6 +260,22 @@ impl<'a> Batch<'a> {
         }
         self.changed = true;
         self.step(Input::Deleted { id });
+    }
+
+    /// Takes in a transaction that is not stored; `near` are those stored around its time. One that was erased
+    /// stays so.
+    pub(crate) fn pay(&mut self, told: &Transaction, near: &[Transaction]) {
+        let erasure = self.change.conversation.erasure;
+        if erasure.is_some_and(|erasure| erasure.covers_fan(told.at)) {
+            return;
+        }
+        let first = first_telling(told, near);
+        self.change.conversation.spend.note(told, first);
+        self.change.transactions.push(Transaction {
+            same_as: first.map(|first| first.id),
+            ..told.clone()
+        });
+        self.changed = true;
     }
 
     /// What an event tells of the fan. One who was erased is known again when they write again, and not by what is

@@ -11,6 +11,7 @@ use crate::decision::WaitCause;
 use crate::draft::{Draft, Note};
 use crate::entropy::Seed;
 use crate::id::{ConversationId, MessageId, TurnId};
+use crate::ledger::Spend;
 use crate::policy::Signal;
 use crate::settings::Overrides;
 use crate::time::Timestamp;
@@ -79,6 +80,9 @@ pub struct Conversation {
     /// A chat in which something was said later is read again, whatever the webhooks told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complete_to: Option<Timestamp>,
+    /// What the fan has paid in all; the single transactions are rows beside it.
+    #[serde(default, skip_serializing_if = "Spend::is_none")]
+    pub spend: Spend,
     /// What of the creator's settings is different for this fan.
     #[serde(default, skip_serializing_if = "Overrides::is_none")]
     pub overrides: Overrides,
@@ -110,6 +114,7 @@ impl Conversation {
             history_read: false,
             hold: None,
             complete_to: None,
+            spend: Spend::none(),
             overrides: Overrides::none(),
             erasure: None,
         }

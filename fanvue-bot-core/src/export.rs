@@ -1,12 +1,11 @@
 //! Everything that is held of one fan of one creator, for the fan: lines of JSON, read page by page.
 //!
 //! The document is a text of lines, each one JSON object with a `line` that says what it is: one `head`, then the
-//! messages from the last sent to the first, then the jobs, then one `end` with how many lines of each there were.
+//! messages from the last sent to the first, then the transactions from the latest on, then the jobs, then one `end` with how many lines of each there were.
 //! A document without its `end` is not whole. Times are RFC 3339 in UTC, money is in cents. A later version may add
 //! fields and kinds of lines; what it changes or takes away raises [`VERSION`].
 //!
-//! It holds what is stored and nothing that a store derives from it. What the fan paid is not stored, so it is not
-//! in it; what a message asked for is. No token, no key and no seed is in it, and of a job only what it asks for.
+//! It holds what is stored and nothing that a store derives from it. No token, no key and no seed is in it, and of a job only what it asks for.
 //!
 //! ```
 //! use fanvue_bot_core::export::FanExport;
@@ -31,7 +30,7 @@
 //! }
 //! # let text = String::from_utf8(file)?;
 //! # assert!(text.starts_with(r#"{"line":"head","format":"fanvue-bot.fan","version":1,"#), "{text}");
-//! # assert!(text.ends_with("{\"line\":\"end\",\"messages\":0,\"jobs\":0}\n"), "{text}");
+//! # assert!(text.ends_with("{\"line\":\"end\",\"messages\":0,\"transactions\":0,\"jobs\":0}\n"), "{text}");
 //! # Ok(())
 //! # }
 //! ```
@@ -40,15 +39,17 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::backend::{Backend, BackendError};
 use crate::conversation::{Conversation, Erasure, Phase, Reply, Stopped};
 use crate::decision::{Decision, Outcome};
 use crate::draft::Draft;
 use crate::fan::FanProfile;
-use crate::id::{ConversationId, CreatorId, FanId, JobId, MediaId, MessageId};
+use crate::id::{ConversationId, CreatorId, FanId, JobId, MediaId, MessageId, TransactionId};
+use crate::ledger::{Reference, Spend, Transaction, TransactionKind};
 use crate::message::{Author, Message, MessageType};
-use crate::money::Cents;
+use crate::money::{Cents, Currency};
 use crate::page::{Cursor, Page, PageRequest};
 use crate::queue::{JobKind, JobRecord, JobStanding};
 use crate::settings::Overrides;
@@ -71,12 +72,17 @@ pub enum Line {
     Head(Box<Head>),
     /// One message with what became of it.
     Message(Box<MessageLine>),
+    /// One transaction.
+    Transaction(Box<TransactionLine>),
     /// One job.
     Job(JobLine),
     /// Nothing is missing.
     End {
         /// How many messages there are.
         messages: u64,
+        /// How many transactions there are.
+        #[serde(default)]
+        transactions: u64,
         /// How many jobs there are.
         jobs: u64,
     },
@@ -130,6 +136,9 @@ pub struct Standing {
     /// When the bot last replied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_reply_at: Option<Timestamp>,
+    /// What the fan has paid in all.
+    #[serde(default, skip_serializing_if = "Spend::is_none")]
+    pub spend: Spend,
     /// What of the creator's settings is different for this fan.
     #[serde(default, skip_serializing_if = "Overrides::is_none")]
     pub overrides: Overrides,
@@ -192,6 +201,44 @@ pub struct DecisionLine {
     pub at: Timestamp,
 }
 
+/// One telling of money that the fan paid or got back, or of a subscription that ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TransactionLine {
+    /// Which.
+    pub id: TransactionId,
+    /// What happened.
+    pub kind: TransactionKind,
+    /// What the fan paid or got back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount_cents: Option<Cents>,
+    /// What the creator gets of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub net_cents: Option<Cents>,
+    /// The currency; US dollars where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<Currency>,
+    /// When it happened, by Fanvue's clock.
+    pub at: Timestamp,
+    /// When it was stored.
+    pub stored_at: Timestamp,
+    /// The message that was paid for or tipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageId>,
+    /// The post that was paid for or tipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub post: Option<Uuid>,
+    /// What Fanvue calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Reference>,
+    /// The payment that went back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverses: Option<TransactionId>,
+    /// The line of the same payment, told of before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_as: Option<TransactionId>,
+}
+
 /// One job that is held of the fan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -223,6 +270,7 @@ pub struct FanExport {
     at: Timestamp,
     place: Place,
     messages: u64,
+    transactions: u64,
     jobs: u64,
 }
 
@@ -230,6 +278,7 @@ pub struct FanExport {
 enum Place {
     Head,
     Messages(Option<Cursor>),
+    Transactions(Option<Cursor>),
     Jobs(Option<Cursor>),
     End,
     Over,
@@ -245,6 +294,7 @@ impl FanExport {
             at: now,
             place: Place::Head,
             messages: 0,
+            transactions: 0,
             jobs: 0,
         }
     }
@@ -266,9 +316,20 @@ impl FanExport {
                     .store()
                     .messages(self.id, &from(after.as_ref()))
                     .await?;
-                let rest = rest_of(&page, Place::Messages, Place::Jobs(None));
+                let rest = rest_of(&page, Place::Messages, Place::Transactions(None));
                 self.messages += count(&page);
                 let lines = page.items.into_iter().map(message).collect();
+                (lines, rest)
+            }
+            Place::Transactions(after) => {
+                let page = self
+                    .backend
+                    .store()
+                    .transactions(self.id, &from(after.as_ref()))
+                    .await?;
+                let rest = rest_of(&page, Place::Transactions, Place::Jobs(None));
+                self.transactions += count(&page);
+                let lines = page.items.into_iter().map(transaction).collect();
                 (lines, rest)
             }
             Place::Jobs(after) => {
@@ -283,8 +344,12 @@ impl FanExport {
                 (page.items.into_iter().map(job).collect(), rest)
             }
             Place::End => {
-                let (messages, jobs) = (self.messages, self.jobs);
-                (vec![Line::End { messages, jobs }], Place::Over)
+                let end = Line::End {
+                    messages: self.messages,
+                    transactions: self.transactions,
+                    jobs: self.jobs,
+                };
+                (vec![end], Place::Over)
             }
             Place::Over => return Ok(None),
         };
@@ -363,6 +428,7 @@ fn standing(state: Conversation) -> Standing {
         paused_until: state.paused_until,
         last_human_at: state.last_human_at,
         last_reply_at: state.last_reply_at,
+        spend: state.spend,
         overrides: state.overrides,
         unanswered: state.pending.iter().map(|message| message.id).collect(),
         draft,
@@ -383,6 +449,23 @@ fn message(message: Message) -> Line {
         price_cents: message.content.price,
         deleted_at: message.deleted_at,
         decision: message.decision.map(decision),
+    }))
+}
+
+fn transaction(transaction: Transaction) -> Line {
+    Line::Transaction(Box::new(TransactionLine {
+        id: transaction.id,
+        kind: transaction.kind,
+        amount_cents: transaction.amount,
+        net_cents: transaction.net,
+        currency: transaction.currency,
+        at: transaction.at,
+        stored_at: transaction.stored_at,
+        message: transaction.message,
+        post: transaction.post,
+        reference: transaction.reference,
+        reverses: transaction.reverses,
+        same_as: transaction.same_as,
     }))
 }
 
@@ -420,7 +503,6 @@ mod tests {
     use crate::queue::{FailureNote, IdempotencyKey, JobQueue as _, NewJob, WorkerId};
     use crate::store::{ConversationChange, Store as _};
     use std::time::Duration;
-    use uuid::Uuid;
 
     const AT: Timestamp = Timestamp::from_seconds(1_767_605_400);
 
@@ -514,8 +596,12 @@ mod tests {
         assert_eq!(&*decision.reason, "blocked_deleted");
         assert_eq!(job.failure.as_deref(), Some("no answer"));
         assert_eq!(job.given_up_at, Some(AT));
-        let (messages, jobs) = (1, 1);
-        assert_eq!(*end, Line::End { messages, jobs });
+        let counted = Line::End {
+            messages: 1,
+            transactions: 0,
+            jobs: 1,
+        };
+        assert_eq!(*end, counted);
         assert!(
             !text.contains("77777") && !text.contains("secret name"),
             "{text}"
@@ -535,7 +621,9 @@ mod tests {
             let words = format!("\"message {number}\"");
             assert_eq!(text.matches(&words).count(), 1, "{words}");
         }
-        assert!(text.ends_with("{\"line\":\"end\",\"messages\":1234,\"jobs\":0}\n"));
+        assert!(
+            text.ends_with("{\"line\":\"end\",\"messages\":1234,\"transactions\":0,\"jobs\":0}\n")
+        );
     }
 
     #[tokio::test]

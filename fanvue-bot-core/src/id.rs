@@ -86,6 +86,11 @@ uuid_id!(
     "fan id"
 );
 uuid_id!(
+    /// A transaction in the [ledger](crate::ledger): ours, worked out from what Fanvue calls the payment.
+    TransactionId,
+    "transaction id"
+);
+uuid_id!(
     /// A message: the UUID that Fanvue gives.
     MessageId,
     "message id"

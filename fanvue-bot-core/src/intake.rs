@@ -4,6 +4,7 @@
 
 mod accounts;
 mod kept;
+mod paid;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use crate::entropy::{Entropy, EntropyError, OsEntropy, Seed};
 use crate::fan::FanProfile;
 use crate::flow::{Context, Timing};
 use crate::id::{ConversationId, MessageId};
+use crate::ledger;
 use crate::message::Author;
 use crate::policy::{Detector, Phrases};
 use crate::prompt::{BytesPerFour, TokenCounter};
@@ -183,19 +185,20 @@ impl Intake {
     /// # Errors
     /// [`IntakeError`]; the event must then not be acknowledged, and may be taken in again.
     pub async fn accept(&self, event: &Event) -> Result<Accepted, IntakeError> {
-        let (fan, what) = match &event.kind {
-            EventKind::MessageReceived(message) => (
+        let told = match &event.kind {
+            EventKind::MessageReceived(message) => Some((
                 &message.fan,
                 Received::Message(Arrival::from_fan(message, event.at)),
-            ),
-            EventKind::MessageSent(message) => (
+            )),
+            EventKind::MessageSent(message) => Some((
                 &message.fan,
                 Received::Message(Arrival::from_creator(message, event.at)),
-            ),
-            EventKind::MessageDeleted(message) => (
+            )),
+            EventKind::MessageDeleted(message) => Some((
                 &message.fan,
                 Received::Deleted(message.message, message.sender),
-            ),
+            )),
+            _ if ledger::fan_of(event).is_some() => None,
             _ => return Ok(Accepted::Ignored),
         };
         let Some(creator) = self
@@ -206,7 +209,10 @@ impl Intake {
         else {
             return Ok(Accepted::UnknownCreator);
         };
-        let accepted = self.take(&creator.value, fan, &what).await?;
+        let accepted = match told {
+            Some((fan, what)) => self.take(&creator.value, fan, &what).await?,
+            None => self.take_paid(&creator.value, event).await?,
+        };
         if creator.value.id != self_test::CREATOR {
             let whose = Whose::Creator(creator.value.id);
             self.pulse.works(whose, Part::Webhook, self.clock.now());

@@ -113,6 +113,7 @@ pub mod health;
 pub mod id;
 pub mod inbox;
 pub mod intake;
+pub mod ledger;
 pub mod llm;
 pub mod memory;
 pub mod message;

@@ -10,7 +10,8 @@ use crate::conversation::Conversation;
 use crate::creator::Creator;
 use crate::decision::Decision;
 use crate::fan::FanProfile;
-use crate::id::{AccountId, ConversationId, CreatorId, MessageId};
+use crate::id::{AccountId, ConversationId, CreatorId, MessageId, TransactionId};
+use crate::ledger::Transaction;
 use crate::message::{Content, Message, TokenCount};
 use crate::page::{Page, PageRequest};
 use crate::retry::Retry;
@@ -53,6 +54,8 @@ pub struct ConversationChange {
     /// message counts, also across changes. What they say and their token counts are erased, as
     /// [`Message::delete`] does; everything else about them stays.
     pub deletions: Vec<(MessageId, Timestamp)>,
+    /// Transactions that are new; each belongs to this conversation.
+    pub transactions: Vec<Transaction>,
 }
 
 impl ConversationChange {
@@ -66,6 +69,7 @@ impl ConversationChange {
             contents: Vec::new(),
             decisions: Vec::new(),
             deletions: Vec::new(),
+            transactions: Vec::new(),
         }
     }
 }
@@ -263,6 +267,27 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         message: MessageId,
     ) -> Result<Option<Message>, StoreError>;
 
+    /// The transactions of a conversation, the latest first; those of the same time in descending order of their
+    /// ids. One that is added while pages are read appears at most once.
+    ///
+    /// # Errors
+    /// [`StoreError::InvalidCursor`] if the cursor is not from this list.
+    async fn transactions(
+        &self,
+        id: ConversationId,
+        page: &PageRequest,
+    ) -> Result<Page<Transaction>, StoreError>;
+
+    /// One transaction of a conversation.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    async fn transaction(
+        &self,
+        id: ConversationId,
+        transaction: TransactionId,
+    ) -> Result<Option<Transaction>, StoreError>;
+
     /// The conversations whose [`Conversation::wake_at`] is at or before `until`, the earliest first;
     /// those of the same time in the order of their ids. Those that wait for nobody are not listed.
     ///
@@ -285,7 +310,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// change builds on; `None` means that the aggregate must not exist yet.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if the stored revision is another one, if a new message exists already in
+    /// [`StoreError::Conflict`] if the stored revision is another one, if a new message or transaction exists already in
     /// this conversation, or if another creator has the account; [`StoreError::Rejected`] if a row names
     /// another conversation, another fan or a message that does not exist; what [`Change::validate`] says.
     /// Nothing is changed then.
@@ -296,7 +321,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ) -> Result<Revision, StoreError>;
 
     /// Erases up to `limit` of the messages of a conversation that were sent at or before `through`, each with the
-    /// decision about it, and what is known of the fan. Durable when this returns. The state of the conversation
+    /// decision about it, as many of the transactions of that time, and what is known of the fan. Durable when this returns. The state of the conversation
     /// stays, and with it its revision, which goes on counting: whoever worked on an older one can commit nothing.
     ///
     /// Idempotent: called until it answers [`Erased::All`], by whoever and however often it was stopped between.
@@ -439,6 +464,14 @@ macro_rules! forward_store {
 
             async fn message(&self, id: ConversationId, message: MessageId) -> Result<Option<Message>, StoreError> {
                 (**self).message(id, message).await
+            }
+
+            async fn transactions(&self, id: ConversationId, page: &PageRequest) -> Result<Page<Transaction>, StoreError> {
+                (**self).transactions(id, page).await
+            }
+
+            async fn transaction(&self, id: ConversationId, transaction: TransactionId) -> Result<Option<Transaction>, StoreError> {
+                (**self).transaction(id, transaction).await
             }
 
             async fn due(

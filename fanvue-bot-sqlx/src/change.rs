@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use fanvue_bot_core::store::{Change, ConversationChange, StoreError};
 use uuid::Uuid;
 
-use crate::row::{ContentRow, ConversationRow, CreatorRow, DecisionRow, FanRow, MessageRow};
+use crate::row::{
+    ContentRow, ConversationRow, CreatorRow, DecisionRow, FanRow, MessageRow, TransactionRow,
+};
 
 /// The rows of one change.
 #[derive(Clone)]
@@ -27,6 +29,8 @@ pub(crate) struct ConversationRows {
     pub(crate) decisions: BTreeMap<Uuid, DecisionRow>,
     /// When messages that must be stored already were deleted.
     pub(crate) deletions: BTreeMap<Uuid, i64>,
+    /// New transactions.
+    pub(crate) transactions: Vec<TransactionRow>,
 }
 
 impl ChangeRows {
@@ -61,6 +65,7 @@ impl ConversationRows {
             contents: BTreeMap::new(),
             decisions: BTreeMap::new(),
             deletions: BTreeMap::new(),
+            transactions: Vec::with_capacity(change.transactions.len()),
         };
         for message in &change.messages {
             if message.conversation != id {
@@ -100,6 +105,21 @@ impl ConversationRows {
                 Some(row) => row.delete(at),
                 None => earliest(&mut rows.deletions, message.as_uuid(), at),
             }
+        }
+        let mut paid = BTreeSet::new();
+        for transaction in &change.transactions {
+            if transaction.conversation != id {
+                return Err(StoreError::Rejected {
+                    reason: format!("transaction {} names another conversation", transaction.id),
+                });
+            }
+            if !paid.insert(transaction.id) {
+                return Err(StoreError::Rejected {
+                    reason: format!("transaction {} is listed twice", transaction.id),
+                });
+            }
+            rows.transactions
+                .push(TransactionRow::from_domain(transaction));
         }
         Ok(rows)
     }

@@ -17,6 +17,13 @@ pub(crate) struct MessageCursor {
     pub(crate) id: Uuid,
 }
 
+/// The last transaction of a page of a conversation's transactions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TransactionCursor {
+    pub(crate) at: i64,
+    pub(crate) id: Uuid,
+}
+
 /// The last conversation of a page of those that are due, of one creator or of all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DueCursor {
@@ -54,6 +61,17 @@ impl MessageCursor {
     pub(crate) fn decode(cursor: &Cursor, list: ConversationId) -> Result<Self, StoreError> {
         let (sent_at, [id]) = decode(cursor, "m1", mark_of_chat(list))?;
         Ok(Self { sent_at, id })
+    }
+}
+
+impl TransactionCursor {
+    pub(crate) fn encode(self, list: ConversationId) -> Cursor {
+        encode("t1", mark_of_chat(list), self.at, [self.id])
+    }
+
+    pub(crate) fn decode(cursor: &Cursor, list: ConversationId) -> Result<Self, StoreError> {
+        let (at, [id]) = decode(cursor, "t1", mark_of_chat(list))?;
+        Ok(Self { at, id })
     }
 }
 

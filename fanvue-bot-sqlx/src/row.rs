@@ -8,6 +8,7 @@ mod creator;
 mod fan;
 mod job;
 mod message;
+mod transaction;
 
 use std::fmt;
 
@@ -21,6 +22,7 @@ pub(crate) use self::job::{
     JobRow, SET_ASIDE, SET_ASIDE_ATTEMPTS, StandingRow, keys_of_lane, kind_from_json,
 };
 pub(crate) use self::message::{ContentRow, DecisionRow, MessageRow};
+pub(crate) use self::transaction::TransactionRow;
 
 /// A stored field that does not read back. Names the field and never shows what it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -84,8 +84,11 @@ macro_rules! decorate_ports {
             use fanvue_bot_core::creator::Creator;
             use fanvue_bot_core::decision::Reason;
             use fanvue_bot_core::fan::FanProfile;
-            use fanvue_bot_core::id::{AccountId, ConversationId, CreatorId, FanId, MessageId};
+            use fanvue_bot_core::id::{
+                AccountId, ConversationId, CreatorId, FanId, MessageId, TransactionId,
+            };
             use fanvue_bot_core::inbox::{Inbox, KeptEvent, KeptId, WaitingEvent};
+            use fanvue_bot_core::ledger::Transaction;
             use fanvue_bot_core::llm::{
                 Completion, CompletionRequest, LlmCapabilities, LlmError, LlmProvider,
             };
@@ -169,6 +172,32 @@ macro_rules! decorate_ports {
                 ) -> Result<Option<Message>, StoreError> {
                     self.around("Store::message", Read, self.inner.message(id, message))
                         .await
+                }
+
+                async fn transactions(
+                    &self,
+                    id: ConversationId,
+                    page: &PageRequest,
+                ) -> Result<Page<Transaction>, StoreError> {
+                    self.around(
+                        "Store::transactions",
+                        Read,
+                        self.inner.transactions(id, page),
+                    )
+                    .await
+                }
+
+                async fn transaction(
+                    &self,
+                    id: ConversationId,
+                    transaction: TransactionId,
+                ) -> Result<Option<Transaction>, StoreError> {
+                    self.around(
+                        "Store::transaction",
+                        Read,
+                        self.inner.transaction(id, transaction),
+                    )
+                    .await
                 }
 
                 async fn due(

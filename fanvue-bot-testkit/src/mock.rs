@@ -40,7 +40,8 @@ use fanvue_bot_core::client::{
 use fanvue_bot_core::conversation::Conversation;
 use fanvue_bot_core::creator::Creator;
 use fanvue_bot_core::fan::FanProfile;
-use fanvue_bot_core::id::{AccountId, ConversationId, CreatorId, FanId, MessageId};
+use fanvue_bot_core::id::{AccountId, ConversationId, CreatorId, FanId, MessageId, TransactionId};
+use fanvue_bot_core::ledger::Transaction;
 use fanvue_bot_core::llm::{Completion, CompletionRequest, LlmCapabilities, LlmError, LlmProvider};
 use fanvue_bot_core::message::Message;
 use fanvue_bot_core::page::{Page, PageRequest};
@@ -70,6 +71,8 @@ mock! {
         async fn fan(&self, id: ConversationId) -> Result<Option<FanProfile>, StoreError>;
         async fn messages(&self, id: ConversationId, page: &PageRequest) -> Result<Page<Message>, StoreError>;
         async fn message(&self, id: ConversationId, message: MessageId) -> Result<Option<Message>, StoreError>;
+        async fn transactions(&self, id: ConversationId, page: &PageRequest) -> Result<Page<Transaction>, StoreError>;
+        async fn transaction(&self, id: ConversationId, transaction: TransactionId) -> Result<Option<Transaction>, StoreError>;
         async fn due(&self, of: Option<CreatorId>, until: Timestamp, page: &PageRequest) -> Result<Page<Due>, StoreError>;
         async fn commit(&self, change: &Change, expected: Option<Revision>) -> Result<Revision, StoreError>;
         async fn erase(&self, id: ConversationId, through: Timestamp, limit: usize) -> Result<Erased, StoreError>;

@@ -3,6 +3,7 @@
 use super::{Accepted, Intake, IntakeError};
 use crate::id::{ConversationId, FanId};
 use crate::inbox::{KeptEvent, WaitingEvent};
+use crate::ledger;
 use crate::pulse::{Part, Whose};
 use crate::self_test;
 use crate::webhook::{Event, EventKind, Hints, VerifiedBody};
@@ -112,6 +113,6 @@ fn fan(event: &Event) -> Option<FanId> {
             Some(message.fan.id)
         }
         EventKind::MessageDeleted(message) => Some(message.fan.id),
-        _ => None,
+        _ => ledger::fan_of(event).map(|fan| fan.id),
     }
 }

@@ -9,7 +9,8 @@ use uuid::Uuid;
 use crate::conversation::Conversation;
 use crate::creator::Creator;
 use crate::fan::FanProfile;
-use crate::id::{AccountId, ConversationId, CreatorId, FanId, MessageId};
+use crate::id::{AccountId, ConversationId, CreatorId, FanId, MessageId, TransactionId};
+use crate::ledger::Transaction;
 use crate::message::Message;
 use crate::page::{Cursor, Page, PageRequest};
 use crate::revision::{Revision, Versioned};
@@ -38,6 +39,7 @@ struct Chat {
     fan: Option<FanProfile>,
     messages: BTreeMap<Place, Message>,
     sent_at: BTreeMap<MessageId, Timestamp>,
+    transactions: BTreeMap<Entry, Transaction>,
 }
 
 /// Where a conversation stands in the list of those that are due.
@@ -45,6 +47,9 @@ type Wake = (Timestamp, ConversationId);
 
 /// Where a message stands in its list; the last sent has the greatest.
 type Place = (Timestamp, MessageId);
+
+/// Where a transaction stands in its list; the latest has the greatest.
+type Entry = (Timestamp, TransactionId);
 
 #[derive(Debug)]
 struct Grant {
@@ -60,6 +65,10 @@ impl Chat {
 
     fn message_mut(&mut self, id: MessageId) -> Option<&mut Message> {
         self.messages.get_mut(&(*self.sent_at.get(&id)?, id))
+    }
+
+    fn transaction(&self, id: TransactionId) -> Option<&Transaction> {
+        self.transactions.values().find(|known| known.id == id)
     }
 }
 
@@ -133,6 +142,44 @@ impl Records {
             .collect();
         let next = match items.last() {
             Some(last) if rest.next().is_some() => Some(write_cursor(id, last)),
+            Some(_) => None,
+            None => page.after.clone(),
+        };
+        Ok(Page { items, next })
+    }
+
+    pub(super) fn transaction(
+        &self,
+        id: ConversationId,
+        transaction: TransactionId,
+    ) -> Option<Transaction> {
+        self.chats.get(&id)?.transaction(transaction).cloned()
+    }
+
+    pub(super) fn transactions(
+        &self,
+        id: ConversationId,
+        page: &PageRequest,
+    ) -> Result<Page<Transaction>, StoreError> {
+        let before = match &page.after {
+            Some(cursor) => Some(read_entry_cursor(id, cursor)?),
+            None => None,
+        };
+        let Some(chat) = self.chats.get(&id) else {
+            return Ok(Page::last(Vec::new()));
+        };
+        let mut rest = match before {
+            Some(entry) => chat.transactions.range(..entry),
+            None => chat.transactions.range::<Entry, _>(..),
+        };
+        let items: Vec<Transaction> = rest
+            .by_ref()
+            .rev()
+            .take(page.limit)
+            .map(|(_, transaction)| transaction.clone())
+            .collect();
+        let next = match items.last() {
+            Some(last) if rest.next().is_some() => Some(write_entry_cursor(id, last)),
             Some(_) => None,
             None => page.after.clone(),
         };
@@ -229,6 +276,7 @@ impl Records {
                 fan: None,
                 messages: BTreeMap::new(),
                 sent_at: BTreeMap::new(),
+                transactions: BTreeMap::new(),
             }),
             std::collections::btree_map::Entry::Occupied(occupied) => {
                 let chat = occupied.into_mut();
@@ -267,6 +315,10 @@ impl Records {
                 message.delete(*at);
             }
         }
+        for transaction in &change.transactions {
+            chat.transactions
+                .insert((transaction.at, transaction.id), transaction.clone());
+        }
         Ok(revision)
     }
 
@@ -275,15 +327,26 @@ impl Records {
             return Erased::All;
         };
         chat.fan = None;
-        for _ in 0..limit {
-            match chat.messages.first_entry() {
-                Some(first) if first.key().0 <= through => {
-                    chat.sent_at.remove(&first.remove().id);
-                }
-                _ => return Erased::All,
-            }
+        let (mut messages, mut transactions) = (0, 0);
+        while messages < limit
+            && let Some(first) = chat.messages.first_entry()
+            && first.key().0 <= through
+        {
+            chat.sent_at.remove(&first.remove().id);
+            messages += 1;
         }
-        Erased::Some
+        while transactions < limit
+            && let Some(first) = chat.transactions.first_entry()
+            && first.key().0 <= through
+        {
+            first.remove();
+            transactions += 1;
+        }
+        if messages < limit && transactions < limit {
+            Erased::All
+        } else {
+            Erased::Some
+        }
     }
 
     pub(super) fn acquire_lease(
@@ -377,6 +440,19 @@ fn check_rows(stored: Option<&Chat>, change: &ConversationChange) -> Result<(), 
             return Err(rejected(format!("message {} is new twice", message.id)));
         }
     }
+    let mut paid = BTreeSet::new();
+    for transaction in &change.transactions {
+        if transaction.conversation != id {
+            return Err(rejected(format!(
+                "transaction {} belongs to conversation {}, not to {id}",
+                transaction.id, transaction.conversation
+            )));
+        }
+        if !paid.insert(transaction.id) {
+            let id = transaction.id;
+            return Err(rejected(format!("transaction {id} is new twice")));
+        }
+    }
     let known = |message: &MessageId| {
         new.contains(message) || stored.is_some_and(|chat| chat.sent_at.contains_key(message))
     };
@@ -403,6 +479,9 @@ fn check_rows(stored: Option<&Chat>, change: &ConversationChange) -> Result<(), 
         }
     }
     if stored.is_some_and(|chat| new.iter().any(|id| chat.sent_at.contains_key(id))) {
+        return Err(StoreError::Conflict);
+    }
+    if stored.is_some_and(|chat| paid.iter().any(|id| chat.transaction(*id).is_some())) {
         return Err(StoreError::Conflict);
     }
     Ok(())
@@ -432,6 +511,27 @@ fn read_cursor(id: ConversationId, cursor: &Cursor) -> Result<Place, StoreError>
         let message = parts.next()?.parse().ok()?;
         let this_list = creator == id.creator.as_uuid() && fan == id.fan.as_uuid();
         (this_list && parts.next().is_none()).then_some((Timestamp::from_micros(micros), message))
+    };
+    parse().ok_or(StoreError::InvalidCursor)
+}
+
+/// `paid/creator/fan/micros/transaction`: a keyset too.
+fn write_entry_cursor(id: ConversationId, last: &Transaction) -> Cursor {
+    Cursor::new(format!(
+        "paid/{}/{}/{}/{}",
+        id.creator,
+        id.fan,
+        last.at.as_micros(),
+        last.id
+    ))
+}
+
+fn read_entry_cursor(id: ConversationId, cursor: &Cursor) -> Result<Entry, StoreError> {
+    let parse = || {
+        let list = format!("paid/{}/{}/", id.creator, id.fan);
+        let (micros, transaction) = cursor.as_str().strip_prefix(&list)?.split_once('/')?;
+        let at = Timestamp::from_micros(micros.parse().ok()?);
+        Some((at, transaction.parse().ok()?))
     };
     parse().ok_or(StoreError::InvalidCursor)
 }

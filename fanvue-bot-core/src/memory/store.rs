@@ -112,6 +112,25 @@ macro_rules! store_over_records {
                 Ok(self.with_records(|records| records.message(id, message)))
             }
 
+            async fn transactions(
+                &self,
+                id: $crate::id::ConversationId,
+                page: &$crate::page::PageRequest,
+            ) -> Result<
+                $crate::page::Page<$crate::ledger::Transaction>,
+                $crate::store::StoreError,
+            > {
+                self.with_records(|records| records.transactions(id, page))
+            }
+
+            async fn transaction(
+                &self,
+                id: $crate::id::ConversationId,
+                transaction: $crate::id::TransactionId,
+            ) -> Result<Option<$crate::ledger::Transaction>, $crate::store::StoreError> {
+                Ok(self.with_records(|records| records.transaction(id, transaction)))
+            }
+
             async fn due(
                 &self,
                 of: Option<$crate::id::CreatorId>,

@@ -20,7 +20,7 @@ use super::text;
 use super::wake::Shared;
 use crate::change::{ChangeRows, ConversationRows};
 use crate::job_id;
-use crate::row::{ContentRow, CreatorRow, DecisionRow, FanRow, JobRow, MessageRow};
+use crate::row::{ContentRow, CreatorRow, DecisionRow, FanRow, JobRow, MessageRow, TransactionRow};
 
 const WRITE: &str = "SELECT verdict, revision, missing, numbers, added \
     FROM fanvue_bot.write($1::text::json, $2::text::json, $3, $4)";
@@ -304,6 +304,8 @@ struct ConversationElement<'g> {
     decisions: Vec<DecisionElement<'g>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     deletions: Vec<DeletionElement>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    transactions: Vec<TransactionElement<'g>>,
 }
 
 #[derive(Serialize)]
@@ -352,6 +354,23 @@ struct DecisionElement<'g> {
 struct DeletionElement {
     id: Uuid,
     deleted_at: i64,
+}
+
+#[derive(Serialize)]
+struct TransactionElement<'g> {
+    id: Uuid,
+    kind: &'g str,
+    telling: &'g str,
+    amount_cents: Option<i64>,
+    net_cents: Option<i64>,
+    currency: Option<&'g str>,
+    at: i64,
+    stored_at: i64,
+    message: Option<Uuid>,
+    post: Option<Uuid>,
+    reference: Option<Cow<'g, str>>,
+    reverses: Option<Uuid>,
+    same_as: Option<Uuid>,
 }
 
 #[derive(Serialize)]
@@ -411,6 +430,7 @@ impl<'g> Element<'g> {
                         deleted_at: *at,
                     })
                     .collect(),
+                transactions: rows.transactions.iter().map(transaction).collect(),
             }),
             creator: row.creator,
             profile: None,
@@ -438,6 +458,24 @@ fn message(row: &MessageRow) -> MessageElement<'_> {
         outcome: row.decision.as_ref().map(|row| &*row.outcome),
         decision: row.decision.as_ref().map(|row| row.detail.as_str()),
         decided_at: row.decision.as_ref().map(|row| row.decided_at),
+    }
+}
+
+fn transaction(row: &TransactionRow) -> TransactionElement<'_> {
+    TransactionElement {
+        id: row.id,
+        kind: &row.kind,
+        telling: &row.telling,
+        amount_cents: row.amount_cents,
+        net_cents: row.net_cents,
+        currency: row.currency.as_deref(),
+        at: row.at,
+        stored_at: row.stored_at,
+        message: row.message,
+        post: row.post,
+        reference: row.reference.as_deref().map(text::encode),
+        reverses: row.reverses,
+        same_as: row.same_as,
     }
 }
 

@@ -64,6 +64,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "erasure",
         sql: include_str!("migrations/0010_erasure.sql"),
     },
+    Migration {
+        version: 11,
+        name: "ledger",
+        sql: include_str!("migrations/0011_ledger.sql"),
+    },
 ];
 
 /// Postgres 14, as `server_version_num` writes it.

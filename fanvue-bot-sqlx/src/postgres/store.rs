@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use fanvue_bot_core::conversation::Conversation;
 use fanvue_bot_core::creator::Creator;
 use fanvue_bot_core::fan::FanProfile;
-use fanvue_bot_core::id::{AccountId, ConversationId, CreatorId, FanId, MessageId};
+use fanvue_bot_core::id::{AccountId, ConversationId, CreatorId, FanId, MessageId, TransactionId};
+use fanvue_bot_core::ledger::Transaction;
 use fanvue_bot_core::message::Message;
 use fanvue_bot_core::page::{Page, PageRequest};
 use fanvue_bot_core::revision::{Revision, Versioned};
@@ -21,9 +22,10 @@ use super::PostgresBackend;
 use super::claim::lease_micros;
 use super::fault::Fault;
 use super::sql::{Columns, Values};
-use crate::cursor::{DueCursor, MessageCursor};
+use crate::cursor::{DueCursor, MessageCursor, TransactionCursor};
 use crate::row::{
     ContentRow, ConversationRow, CorruptField, CreatorRow, DecisionRow, FanRow, MessageRow,
+    TransactionRow,
 };
 
 const CREATOR: &str =
@@ -47,6 +49,14 @@ const MESSAGES: &str = "\
     SELECT id, sent_at, stored_at, author, kind, text, media, has_media, price_cents, fetched, \
     tokenizer, tokens, turn, outcome, decision, decided_at, deleted_at \
     FROM fanvue_bot.messages_after($1, $2, $3, $4, $5)";
+
+const TRANSACTION: &str = "\
+    SELECT id, kind, telling, amount_cents, net_cents, currency, at, stored_at, message_id, post_id, \
+    reference, reverses, same_as FROM fanvue_bot.transaction($1, $2, $3)";
+
+const TRANSACTIONS: &str = "\
+    SELECT id, kind, telling, amount_cents, net_cents, currency, at, stored_at, message_id, post_id, \
+    reference, reverses, same_as FROM fanvue_bot.transactions_after($1, $2, $3, $4, $5)";
 
 const DUE: &str =
     "SELECT creator_id, fan_id, wake_at FROM fanvue_bot.due_after($1, $2, $3, $4, $5, $6)";
@@ -163,6 +173,55 @@ impl Store for PostgresBackend {
         let rows = self.database().call(MESSAGE, values).await?;
         match rows.first() {
             Some(row) => Ok(Some(message(row, id)?.into_domain(id)?)),
+            None => Ok(None),
+        }
+    }
+
+    async fn transactions(
+        &self,
+        id: ConversationId,
+        page: &PageRequest,
+    ) -> Result<Page<Transaction>, StoreError> {
+        let after = match &page.after {
+            Some(cursor) => Some(TransactionCursor::decode(cursor, id)?),
+            None => None,
+        };
+        let limit = page.limit.min(MOST_ITEMS);
+        if limit == 0 {
+            return Ok(none_of(page));
+        }
+        let values = key(id)?
+            .add(one_more_than(limit))?
+            .add(after.map(|after| after.at))?
+            .add(after.map(|after| after.id))?;
+        let rows = self.database().call(TRANSACTIONS, values).await?;
+        let items = rows
+            .iter()
+            .take(limit)
+            .map(|row| Ok(transaction(row)?.into_domain(id)?))
+            .collect::<Result<Vec<Transaction>, StoreError>>()?;
+        let next = match items.last() {
+            Some(last) if rows.len() > limit => {
+                let end = TransactionCursor {
+                    at: last.at.as_micros(),
+                    id: last.id.as_uuid(),
+                };
+                Some(end.encode(id))
+            }
+            _ => None,
+        };
+        Ok(Page { items, next })
+    }
+
+    async fn transaction(
+        &self,
+        id: ConversationId,
+        transaction_id: TransactionId,
+    ) -> Result<Option<Transaction>, StoreError> {
+        let values = key(id)?.add(transaction_id.as_uuid())?;
+        let rows = self.database().call(TRANSACTION, values).await?;
+        match rows.first() {
+            Some(row) => Ok(Some(transaction(row)?.into_domain(id)?)),
             None => Ok(None),
         }
     }
@@ -377,6 +436,25 @@ fn due(row: &PgRow) -> Result<Due, CorruptField> {
             FanId::from_uuid(columns.get(1, "fan_id")?),
         ),
         wake_at: Timestamp::from_micros(columns.get(2, "wake_at")?),
+    })
+}
+
+fn transaction(row: &PgRow) -> Result<TransactionRow, CorruptField> {
+    let columns = Columns::new(row, "transactions");
+    Ok(TransactionRow {
+        id: columns.get(0, "id")?,
+        kind: columns.get::<String>(1, "kind")?.into(),
+        telling: columns.get::<String>(2, "telling")?.into(),
+        amount_cents: columns.get(3, "amount_cents")?,
+        net_cents: columns.get(4, "net_cents")?,
+        currency: columns.get(5, "currency")?,
+        at: columns.get(6, "at")?,
+        stored_at: columns.get(7, "stored_at")?,
+        message: columns.get(8, "message_id")?,
+        post: columns.get(9, "post_id")?,
+        reference: columns.text_or_null(10, "reference")?,
+        reverses: columns.get(11, "reverses")?,
+        same_as: columns.get(12, "same_as")?,
     })
 }
 

@@ -251,6 +251,46 @@ macro_rules! common_tables {
         }
 
         table! {
+            /// What fans pay: each telling of money once.
+            transaction = $schema."transactions"
+            key (CreatorId, FanId, Id): (Uuid, Uuid, Uuid);
+            shown {
+                /// The tenant.
+                creator_id CreatorId: Uuid,
+                /// The fan.
+                fan_id FanId: Uuid,
+                /// The transaction.
+                id Id: Uuid,
+                /// The name of its [`TransactionKind`](fanvue_bot_core::ledger::TransactionKind).
+                kind Kind: String,
+                /// The name of its [`Telling`](fanvue_bot_core::ledger::Telling).
+                telling Telling: String,
+                /// When it happened, by Fanvue's clock.
+                at At: i64,
+                /// When it was stored, by ours.
+                stored_at StoredAt: i64,
+                /// The first record of the same payment, if this is not it.
+                same_as SameAs: Option<Uuid>,
+            }
+            hidden {
+                /// What the fan paid or got back.
+                amount_cents AmountCents: Option<i64>,
+                /// What the creator gets of it.
+                net_cents NetCents: Option<i64>,
+                /// The currency's code; US dollars if there is none.
+                currency Currency: Option<String>,
+                /// The message that was paid for or tipped.
+                message_id MessageId: Option<Uuid>,
+                /// The post that was paid for or tipped.
+                post_id PostId: Option<Uuid>,
+                /// What Fanvue calls it.
+                reference Reference: Option<String>,
+                /// The payment that went back.
+                reverses Reverses: Option<Uuid>,
+            }
+        }
+
+        table! {
             /// Jobs that were given up.
             dead_letter = $schema."dead_letters"
             key (Seq): i64;

@@ -37,6 +37,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "erasure",
         sql: include_str!("migrations/0004_erasure.sql"),
     },
+    Migration {
+        version: 5,
+        name: "ledger",
+        sql: include_str!("migrations/0005_ledger.sql"),
+    },
 ];
 
 /// `PRAGMA application_id` of a database of this library, set by the first migration.

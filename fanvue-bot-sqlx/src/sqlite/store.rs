@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use fanvue_bot_core::conversation::Conversation;
 use fanvue_bot_core::creator::Creator;
 use fanvue_bot_core::fan::FanProfile;
-use fanvue_bot_core::id::{AccountId, ConversationId, CreatorId, FanId, MessageId};
+use fanvue_bot_core::id::{AccountId, ConversationId, CreatorId, FanId, MessageId, TransactionId};
+use fanvue_bot_core::ledger::Transaction;
 use fanvue_bot_core::message::Message;
 use fanvue_bot_core::page::{Page, PageRequest};
 use fanvue_bot_core::revision::{Revision, Versioned};
@@ -21,9 +22,10 @@ use super::SqliteBackend;
 use super::fault::Fault;
 use super::sql::{Columns, Values, fetch};
 use super::write::{Acquiring, Call, ErasingMessages, Op, Releasing, SettingRegister};
-use crate::cursor::{DueCursor, MessageCursor};
+use crate::cursor::{DueCursor, MessageCursor, TransactionCursor};
 use crate::row::{
     ContentRow, ConversationRow, CorruptField, CreatorRow, DecisionRow, FanRow, MessageRow,
+    TransactionRow,
 };
 
 const CREATOR: &str =
@@ -60,6 +62,22 @@ const OLDER_MESSAGES: &str = "\
     tokenizer, tokens, turn, outcome, decision, decided_at, deleted_at FROM messages \
     WHERE creator_id = ?1 AND fan_id = ?2 AND (sent_at, id) < (?4, ?5) \
     ORDER BY sent_at DESC, id DESC LIMIT ?3";
+
+const TRANSACTION: &str = "\
+    SELECT id, kind, telling, amount_cents, net_cents, currency, at, stored_at, message_id, post_id, \
+    reference, reverses, same_as FROM transactions \
+    WHERE creator_id = ?1 AND fan_id = ?2 AND id = ?3";
+
+const NEWEST_TRANSACTIONS: &str = "\
+    SELECT id, kind, telling, amount_cents, net_cents, currency, at, stored_at, message_id, post_id, \
+    reference, reverses, same_as FROM transactions \
+    WHERE creator_id = ?1 AND fan_id = ?2 ORDER BY at DESC, id DESC LIMIT ?3";
+
+const OLDER_TRANSACTIONS: &str = "\
+    SELECT id, kind, telling, amount_cents, net_cents, currency, at, stored_at, message_id, post_id, \
+    reference, reverses, same_as FROM transactions \
+    WHERE creator_id = ?1 AND fan_id = ?2 AND (at, id) < (?4, ?5) \
+    ORDER BY at DESC, id DESC LIMIT ?3";
 
 /// Crosses tenants: for sweeps of the deployment.
 const DUE: &str = "\
@@ -193,6 +211,58 @@ impl Store for SqliteBackend {
         let rows = fetch(self.readers(), MESSAGE, values).await?;
         match rows.first() {
             Some(row) => Ok(Some(message(row, id)?.into_domain(id)?)),
+            None => Ok(None),
+        }
+    }
+
+    async fn transactions(
+        &self,
+        id: ConversationId,
+        page: &PageRequest,
+    ) -> Result<Page<Transaction>, StoreError> {
+        let after = match &page.after {
+            Some(cursor) => Some(TransactionCursor::decode(cursor, id)?),
+            None => None,
+        };
+        let limit = page.limit.min(MOST_ITEMS);
+        if limit == 0 {
+            return Ok(none_of(page));
+        }
+        let values = key(id)?.int(one_more_than(limit))?;
+        let rows = match after {
+            None => fetch(self.readers(), NEWEST_TRANSACTIONS, values).await?,
+            Some(after) => {
+                let values = values.int(after.at)?.id(after.id)?;
+                fetch(self.readers(), OLDER_TRANSACTIONS, values).await?
+            }
+        };
+        let items = rows
+            .iter()
+            .take(limit)
+            .map(|row| Ok(transaction(row)?.into_domain(id)?))
+            .collect::<Result<Vec<Transaction>, StoreError>>()?;
+        let next = match items.last() {
+            Some(last) if rows.len() > limit => {
+                let end = TransactionCursor {
+                    at: last.at.as_micros(),
+                    id: last.id.as_uuid(),
+                };
+                Some(end.encode(id))
+            }
+            _ => None,
+        };
+        Ok(Page { items, next })
+    }
+
+    async fn transaction(
+        &self,
+        id: ConversationId,
+        transaction_id: TransactionId,
+    ) -> Result<Option<Transaction>, StoreError> {
+        let values = key(id)?.id(transaction_id.as_uuid())?;
+        let rows = fetch(self.readers(), TRANSACTION, values).await?;
+        match rows.first() {
+            Some(row) => Ok(Some(transaction(row)?.into_domain(id)?)),
             None => Ok(None),
         }
     }
@@ -417,6 +487,25 @@ fn message(row: &SqliteRow, of: ConversationId) -> Result<MessageRow, CorruptFie
     })
 }
 
+fn transaction(row: &SqliteRow) -> Result<TransactionRow, CorruptField> {
+    let columns = Columns::new(row, "transactions");
+    Ok(TransactionRow {
+        id: columns.id(0, "id")?,
+        kind: columns.text(1, "kind")?.into(),
+        telling: columns.text(2, "telling")?.into(),
+        amount_cents: columns.int_or_null(3, "amount_cents")?,
+        net_cents: columns.int_or_null(4, "net_cents")?,
+        currency: columns.text_or_null(5, "currency")?,
+        at: columns.int(6, "at")?,
+        stored_at: columns.int(7, "stored_at")?,
+        message: columns.id_or_null(8, "message_id")?,
+        post: columns.id_or_null(9, "post_id")?,
+        reference: columns.text_or_null(10, "reference")?,
+        reverses: columns.id_or_null(11, "reverses")?,
+        same_as: columns.id_or_null(12, "same_as")?,
+    })
+}
+
 #[cfg(test)]
 pub(super) const STATEMENTS: &[&str] = &[
     CREATOR,
@@ -428,6 +517,9 @@ pub(super) const STATEMENTS: &[&str] = &[
     MESSAGE,
     NEWEST_MESSAGES,
     OLDER_MESSAGES,
+    TRANSACTION,
+    NEWEST_TRANSACTIONS,
+    OLDER_TRANSACTIONS,
     DUE,
     DUE_AFTER,
     DUE_OF,

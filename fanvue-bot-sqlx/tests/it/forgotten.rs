@@ -12,7 +12,8 @@ use fanvue_bot_core::decision::{Decision, Outcome};
 use fanvue_bot_core::entropy::Seed;
 use fanvue_bot_core::fan::FanProfile;
 use fanvue_bot_core::flow::{Context, Input, Timing, step};
-use fanvue_bot_core::id::{ConversationId, TurnId};
+use fanvue_bot_core::id::{ConversationId, MessageId, TurnId};
+use fanvue_bot_core::ledger::Reference;
 use fanvue_bot_core::message::Content;
 use fanvue_bot_core::persona::Persona;
 use fanvue_bot_core::queue::{FailureNote, IdempotencyKey, JobQueue, NewJob, WorkerId};
@@ -21,7 +22,7 @@ use fanvue_bot_sqlx::{PostgresBackend, SqliteBackend};
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use crate::given::{at, conversation_id, db, message};
+use crate::given::{at, conversation_id, db, message, transaction};
 use crate::postgres::server::fresh;
 
 const CANARY: &str = "Canary-7f3a-words";
@@ -100,6 +101,12 @@ async fn live<B: Store + JobQueue>(backend: &B, id: ConversationId) {
         let cause = format!("{CANARY} was refused").into();
         row.decision = Some(Decision::new(Outcome::Failed { cause }, at(seconds)));
         change.messages.push(row);
+    }
+    for number in 1..=40 {
+        let mut paid = transaction(id, MESSAGES + number);
+        paid.message = Some(MessageId::from_uuid(Uuid::from_u128(MESSAGES + number)));
+        paid.reference = Some(Reference::new(format!("{CANARY} {number}")));
+        change.transactions.push(paid);
     }
     backend.commit(&change.into(), None).await.unwrap();
 

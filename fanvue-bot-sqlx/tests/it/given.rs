@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use fanvue_bot_core::conversation::Conversation;
 use fanvue_bot_core::decision::Decision;
 use fanvue_bot_core::entropy::Seed;
-use fanvue_bot_core::id::{ConversationId, CreatorId, FanId, MessageId};
+use fanvue_bot_core::id::{ConversationId, CreatorId, FanId, MessageId, TransactionId};
+use fanvue_bot_core::ledger::{Telling, Transaction, TransactionKind};
 use fanvue_bot_core::message::{Author, Content, Message, MessageType};
+use fanvue_bot_core::money::Cents;
 use fanvue_bot_core::queue::{IdempotencyKey, NewJob};
 use fanvue_bot_core::store::{Change, ConversationChange};
 use fanvue_bot_core::time::Timestamp;
@@ -80,6 +82,26 @@ pub(crate) fn message(id: ConversationId, number: u128, seconds: i64) -> Message
         turn: None,
         decision: None,
         deleted_at: None,
+    }
+}
+
+/// A tip.
+pub(crate) fn transaction(id: ConversationId, number: u128) -> Transaction {
+    Transaction {
+        id: TransactionId::from_uuid(Uuid::from_u128(number)),
+        conversation: id,
+        kind: TransactionKind::Tip,
+        telling: Telling::Payment,
+        amount: Some(Cents::new(500)),
+        net: None,
+        currency: None,
+        at: at(0),
+        stored_at: at(0),
+        message: None,
+        post: None,
+        reference: None,
+        reverses: None,
+        same_as: None,
     }
 }
 

@@ -11,8 +11,12 @@ use std::time::Duration;
 use fanvue_bot_core::conversation::Conversation;
 use fanvue_bot_core::creator::Creator;
 use fanvue_bot_core::entropy::Seed;
-use fanvue_bot_core::id::{AccountId, ConversationId, CreatorId, FanId, MediaId, MessageId};
+use fanvue_bot_core::id::{
+    AccountId, ConversationId, CreatorId, FanId, MediaId, MessageId, TransactionId,
+};
+use fanvue_bot_core::ledger::{Telling, Transaction, TransactionKind};
 use fanvue_bot_core::message::{Author, Content, Message, MessageType};
+use fanvue_bot_core::money::Cents;
 use fanvue_bot_core::persona::Persona;
 use fanvue_bot_core::queue::{IdempotencyKey, NewJob, WorkerId};
 use fanvue_bot_core::revision::Revision;
@@ -59,6 +63,12 @@ pub fn message_id(number: u32) -> MessageId {
     uuid("3e55", number).parse().unwrap()
 }
 
+/// Transaction number `number`; ids grow with it.
+#[must_use]
+pub fn transaction_id(number: u32) -> TransactionId {
+    uuid("7a15", number).parse().unwrap()
+}
+
 /// Media number `number`.
 #[must_use]
 pub fn media_id(number: u32) -> MediaId {
@@ -99,6 +109,27 @@ pub fn message(conversation: ConversationId, number: u32) -> Message {
         turn: None,
         decision: None,
         deleted_at: None,
+    }
+}
+
+/// A tip of one dollar and `number` cents, given `number` seconds after the start.
+#[must_use]
+pub fn transaction(conversation: ConversationId, number: u32) -> Transaction {
+    Transaction {
+        id: transaction_id(number),
+        conversation,
+        kind: TransactionKind::Tip,
+        telling: Telling::Payment,
+        amount: Some(Cents::new(100 + i64::from(number))),
+        net: None,
+        currency: None,
+        at: at(u64::from(number)),
+        stored_at: at(u64::from(number) + 1),
+        message: None,
+        post: None,
+        reference: None,
+        reverses: None,
+        same_as: None,
     }
 }
 

@@ -11,6 +11,7 @@ mod fake;
 mod human;
 mod ids;
 mod kept;
+mod paid;
 mod past;
 mod policy;
 mod scene;

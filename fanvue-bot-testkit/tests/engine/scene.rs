@@ -175,9 +175,14 @@ impl Scene {
         kind: &str,
     ) -> Event {
         let body = self.body(fan, what, sender, number, text, kind);
-        let (verifier, header) = self.signed(&body);
+        self.parsed(&body, &Hints::default())
+    }
+
+    /// The event of a webhook's body.
+    pub(crate) fn parsed(&self, body: &str, hints: &Hints<'_>) -> Event {
+        let (verifier, header) = self.signed(body);
         let proved = verifier.verify(header.as_bytes(), body.as_bytes(), self.clock.now());
-        proved.unwrap().parse(&Hints::default()).unwrap()
+        proved.unwrap().parse(hints).unwrap()
     }
 
     /// A webhook's body.
@@ -215,10 +220,15 @@ impl Scene {
         let fan = format!(r#"{{"uuid":"{}"}}"#, fan());
         let kind = "SINGLE_RECIPIENT";
         let body = self.body(&fan, "received", "fan", number, Some(text), kind);
-        let (verifier, header) = self.signed(&body);
+        self.receive_body(&event, &body).await
+    }
+
+    /// Fanvue tells of an event, by a webhook as a web server receives it.
+    pub(crate) async fn receive_body(&self, event: &Event, body: &str) -> Accepted {
+        let (verifier, header) = self.signed(body);
         let proved = verifier.verify(header.as_bytes(), body.as_bytes(), self.clock.now());
         let (intake, hints) = (self.engine.intake(), Hints::default());
-        let received = intake.receive(&event, proved.unwrap(), &hints);
+        let received = intake.receive(event, proved.unwrap(), &hints);
         received.await.unwrap()
     }
 

@@ -20,6 +20,7 @@ use super::{Call, Transaction};
 use crate::change::{ChangeRows, ConversationRows, earliest};
 use crate::row::{
     ContentRow, ConversationRow, CreatorRow, DecisionRow, FanRow, JobRow, MessageRow,
+    TransactionRow,
 };
 use crate::sqlite::fault::Fault;
 
@@ -37,7 +38,7 @@ pub(in crate::sqlite) struct Written {
     pub(in crate::sqlite) enqueued: Vec<Enqueued>,
 }
 
-/// A conversation, then a message or a job's key within the tenant.
+/// A conversation, then a message or a transaction of it.
 type MessageKey = [Uuid; 3];
 
 /// What is to be written for all operations together. A deletion is written last and erases whatever the
@@ -51,6 +52,7 @@ struct Rows<'c> {
     contents: BTreeMap<MessageKey, &'c ContentRow>,
     decisions: BTreeMap<MessageKey, &'c DecisionRow>,
     deletions: BTreeMap<MessageKey, i64>,
+    transactions: Vec<(&'c ConversationRow, &'c TransactionRow)>,
 }
 
 pub(super) async fn commit(
@@ -125,6 +127,13 @@ fn accept_conversation<'c>(
     {
         return Err(StoreError::Conflict);
     }
+    if change
+        .transactions
+        .iter()
+        .any(|transaction| facts.transactions.contains(&key(transaction.id)))
+    {
+        return Err(StoreError::Conflict);
+    }
     if let Some(missing) = change
         .presupposed()
         .find(|message| !facts.messages.contains(&key(*message)))
@@ -137,6 +146,9 @@ fn accept_conversation<'c>(
     facts
         .messages
         .extend(change.messages.iter().map(|message| key(message.id)));
+    facts
+        .transactions
+        .extend(change.transactions.iter().map(|new| key(new.id)));
     rows.conversations.insert(id, (row, next));
     if let Some(fan) = &change.fan {
         let merged = match rows.fans.remove(&id) {
@@ -146,6 +158,8 @@ fn accept_conversation<'c>(
         rows.fans.insert(id, merged);
     }
     rows.messages.extend(&change.messages);
+    rows.transactions
+        .extend(change.transactions.iter().map(|new| (row, new)));
     rows.contents.extend(
         change
             .contents

@@ -29,6 +29,11 @@ const MESSAGES: &str = "\
         SELECT id FROM messages WHERE creator_id = ?1 AND fan_id = ?2 AND sent_at <= ?3 \
         ORDER BY sent_at DESC, id DESC LIMIT ?4)";
 
+const TRANSACTIONS: &str = "\
+    DELETE FROM transactions WHERE creator_id = ?1 AND fan_id = ?2 AND id IN (\
+        SELECT id FROM transactions WHERE creator_id = ?1 AND fan_id = ?2 AND at <= ?3 \
+        ORDER BY at DESC, id DESC LIMIT ?4)";
+
 const LANE: &str = "SELECT lane_id FROM lanes WHERE creator_id = ?1 AND lane = ?2";
 
 const WAITING_KEYS: &str = "\
@@ -63,9 +68,14 @@ impl Call<ErasingMessages, Erased, StoreError> {
                 .id(conversation.fan.as_uuid())
         };
         execute(transaction.connection, FAN, key()?).await?;
-        let values = key()?.int(through.as_micros())?.int(*limit)?;
-        let erased = execute(transaction.connection, MESSAGES, values).await?;
-        self.outcome = Some(Ok(if i64::try_from(erased).is_ok_and(|all| all < *limit) {
+        let mut most = 0;
+        for sql in [MESSAGES, TRANSACTIONS] {
+            let values = key()?.int(through.as_micros())?.int(*limit)?;
+            most = execute(transaction.connection, sql, values)
+                .await?
+                .max(most);
+        }
+        self.outcome = Some(Ok(if i64::try_from(most).is_ok_and(|most| most < *limit) {
             Erased::All
         } else {
             Erased::Some
@@ -107,6 +117,7 @@ impl Call<ErasingLane, (), QueueError> {
 pub(super) const STATEMENTS: &[&str] = &[
     FAN,
     MESSAGES,
+    TRANSACTIONS,
     LANE,
     WAITING_KEYS,
     WAITING,

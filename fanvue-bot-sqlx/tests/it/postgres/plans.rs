@@ -29,7 +29,7 @@ use sqlx::postgres::PgConnection;
 
 use super::explained::{Access, Explained, explain, listen};
 use super::server::{empty, run};
-use crate::given::{at, change, conversation_id, job, message, message_id};
+use crate::given::{at, change, conversation_id, job, message, message_id, transaction};
 
 const LEASE: Duration = Duration::from_secs(600);
 
@@ -38,7 +38,7 @@ const CREATOR: u128 = 1;
 const CREATORS: u64 = 100;
 
 /// The tables that grow.
-const GROWING: [&str; 9] = [
+const GROWING: [&str; 10] = [
     "conversations",
     "creators",
     "dead_letters",
@@ -48,6 +48,7 @@ const GROWING: [&str; 9] = [
     "jobs",
     "messages",
     "secrets",
+    "transactions",
 ];
 
 /// The planner prefers a plan of its own to one for each call after so many calls on a connection.
@@ -323,6 +324,10 @@ async fn fill(admin: &mut PgConnection, from: u64, to: u64) {
              FROM {range}"
         ),
         format!(
+            "INSERT INTO fanvue_bot.transactions (creator_id, fan_id, id, kind, telling, at, stored_at) \
+             SELECT {creator}, {fan}, {id}, 'tip', 'payment', {due} + n, {due} + n FROM {range}"
+        ),
+        format!(
             "INSERT INTO fanvue_bot.inbox (creator_id, seq, fan_id, received_at, body) \
              SELECT {creator}, nextval('fanvue_bot.inbox_seq'), {fan}, {due} + n, '{{}}' FROM {range}"
         ),
@@ -435,6 +440,7 @@ async fn store(backend: &PostgresBackend, id: ConversationId) {
     let first = backend.messages(id, &PageRequest::first(1)).await.unwrap();
     let next = PageRequest::after(1, first.next.unwrap());
     assert_eq!(backend.messages(id, &next).await.unwrap().items.len(), 1);
+    paid(backend, id).await;
     for of in [None, Some(id.creator)] {
         let first = backend
             .due(of, at(0), &PageRequest::first(5))
@@ -464,6 +470,24 @@ async fn store(backend: &PostgresBackend, id: ConversationId) {
     backend.release_lease(lease.unwrap()).await.unwrap();
 }
 
+async fn paid(backend: &PostgresBackend, id: ConversationId) {
+    let number = 10 * id.fan.as_uuid().as_u128();
+    let stored = backend.conversation(id).await.unwrap().unwrap();
+    let mut change = change(id);
+    change.transactions = vec![transaction(id, number), transaction(id, number + 1)];
+    let known = change.transactions[0].id;
+    backend
+        .commit(&change.into(), Some(stored.revision))
+        .await
+        .unwrap();
+    assert!(backend.transaction(id, known).await.unwrap().is_some());
+    let first = PageRequest::first(1);
+    let first = backend.transactions(id, &first).await.unwrap();
+    let next = PageRequest::after(1, first.next.unwrap());
+    let second = backend.transactions(id, &next).await.unwrap();
+    assert_eq!(second.items.len(), 1);
+}
+
 /// Erases a conversation of its own, in parts, with jobs that wait and one that was given up.
 async fn erase(backend: &PostgresBackend, number: u128) {
     let id = conversation_id(CREATOR, 1_000_000_000 + number);
@@ -471,6 +495,8 @@ async fn erase(backend: &PostgresBackend, number: u128) {
     change.fan = Some(FanProfile::new(id.fan));
     for each in 0..3 {
         change.messages.push(message(id, 10 * number + each, 0));
+        let paid = transaction(id, 10 * number + each);
+        change.transactions.push(paid);
     }
     let jobs = [1, 2].map(|each| job(id, &format!("erased {number} {each}"), 1_000));
     backend

@@ -21,6 +21,7 @@ pub mod paging;
 pub mod races;
 pub mod registers;
 pub mod tenants;
+pub mod transactions;
 
 use super::{Time, given};
 
@@ -195,6 +196,19 @@ macro_rules! __store_cases {
                 a_cursor_of_what_is_due_that_is_none_is_refused
                 a_cursor_of_another_list_is_refused_by_what_is_due
             }
+            transactions {
+                a_transaction_reads_back_in_every_field
+                every_kind_and_telling_reads_back
+                odd_references_and_times_read_back
+                a_payment_may_begin_a_conversation
+                transactions_come_latest_first_in_pages_of_any_size
+                a_cursor_of_other_transactions_is_refused
+                a_transaction_that_exists_conflicts_and_changes_nothing
+                a_transaction_of_another_conversation_or_twice_is_rejected
+                a_stale_change_pays_nothing
+                the_same_transaction_of_two_creators_is_two
+                an_erasure_takes_transactions_up_to_its_time_and_in_parts
+            }
             tenants {
                 the_same_fan_has_a_conversation_with_each_creator
                 the_same_message_id_under_two_creators_is_two_messages
@@ -279,6 +293,7 @@ mod tests {
                 "deletions" => include_str!("deletions.rs"),
                 "erasure" => include_str!("erasure.rs"),
                 "due" => include_str!("due.rs"),
+                "transactions" => include_str!("transactions.rs"),
                 "tenants" => include_str!("tenants.rs"),
                 "races" => include_str!("races.rs"),
                 "registers" => include_str!("registers.rs"),

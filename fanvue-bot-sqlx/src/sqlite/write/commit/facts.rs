@@ -26,6 +26,13 @@ const MESSAGES: &str = "\
     AND m.fan_id = unhex(substr(k.value, 33, 32)) \
     AND m.id = unhex(substr(k.value, 65, 32))";
 
+const TRANSACTIONS: &str = "\
+    SELECT t.creator_id, t.fan_id, t.id \
+    FROM json_each(?1) AS k CROSS JOIN transactions AS t \
+    WHERE t.creator_id = unhex(substr(k.value, 1, 32)) \
+    AND t.fan_id = unhex(substr(k.value, 33, 32)) \
+    AND t.id = unhex(substr(k.value, 65, 32))";
+
 const CREATORS: &str = "\
     SELECT c.creator_id, c.account_id, c.revision \
     FROM json_each(?1) AS k CROSS JOIN creators AS c \
@@ -37,12 +44,13 @@ const ACCOUNTS: &str = "\
     FROM json_each(?1) AS k CROSS JOIN creators AS c \
     WHERE c.account_id = unhex(k.value)";
 
-/// Stored revisions, messages and accounts, as far as the calls at hand name them; kept up to date as
+/// Stored revisions, messages, transactions and accounts, as far as the calls at hand name them; kept up to date as
 /// calls are accepted.
 #[derive(Default)]
 pub(super) struct Facts {
     pub(super) conversations: BTreeMap<[Uuid; 2], i64>,
     pub(super) messages: BTreeSet<MessageKey>,
+    pub(super) transactions: BTreeSet<MessageKey>,
     pub(super) creators: BTreeMap<Uuid, i64>,
     /// The accounts of the creators at hand.
     connected: BTreeMap<Uuid, Uuid>,
@@ -57,6 +65,7 @@ impl Facts {
     ) -> Result<Self, Fault> {
         let mut conversations = BTreeSet::new();
         let mut messages = BTreeSet::new();
+        let mut transactions = BTreeSet::new();
         let mut creators = BTreeSet::new();
         let mut accounts = BTreeSet::new();
         for call in calls {
@@ -69,6 +78,8 @@ impl Facts {
                     let row = &change.conversation;
                     conversations.insert([row.creator, row.fan]);
                     let new = change.messages.iter().map(|message| message.id);
+                    let paid = change.transactions.iter();
+                    transactions.extend(paid.map(|paid| [row.creator, row.fan, paid.id]));
                     // A conversation that is new has no messages; if it is not, it conflicts anyway.
                     if expected.is_some() || change.presupposed().next().is_some() {
                         messages.extend(
@@ -91,6 +102,14 @@ impl Facts {
         for row in lookup(connection, MESSAGES, &messages).await? {
             let columns = Columns::new(&row, "messages");
             facts.messages.insert([
+                columns.id(0, "creator_id")?,
+                columns.id(1, "fan_id")?,
+                columns.id(2, "id")?,
+            ]);
+        }
+        for row in lookup(connection, TRANSACTIONS, &transactions).await? {
+            let columns = Columns::new(&row, "transactions");
+            facts.transactions.insert([
                 columns.id(0, "creator_id")?,
                 columns.id(1, "fan_id")?,
                 columns.id(2, "id")?,
@@ -156,4 +175,4 @@ async fn lookup<const N: usize>(
 }
 
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[CONVERSATIONS, MESSAGES, CREATORS, ACCOUNTS];
+pub(super) const STATEMENTS: &[&str] = &[CONVERSATIONS, MESSAGES, TRANSACTIONS, CREATORS, ACCOUNTS];

@@ -102,6 +102,15 @@ static DELETIONS: LazyLock<Bulk> = LazyLock::new(|| {
     )
 });
 
+static TRANSACTIONS: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::new(
+        "INSERT OR FAIL INTO transactions (creator_id, fan_id, id, kind, telling, amount_cents, net_cents, \
+         currency, at, stored_at, message_id, post_id, reference, reverses, same_as)",
+        15,
+        "",
+    )
+});
+
 /// What is stored of each job's key and lane. Read before anything is written rather than answered by the
 /// writes with `RETURNING`, for which SQLite keeps all rows of a statement twice.
 static KNOWN: LazyLock<Bulk> = LazyLock::new(|| {
@@ -225,6 +234,31 @@ impl Rows<'_> {
                 push_key(values, key)?;
                 values.push(**at)
             })
+            .await?;
+        TRANSACTIONS
+            .run(
+                connection,
+                none,
+                &self.transactions,
+                |values, (conversation, row)| {
+                    let id = |id: Option<Uuid>| id.map(|id| id.into_bytes().to_vec());
+                    values.push_id(conversation.creator)?;
+                    values.push_id(conversation.fan)?;
+                    values.push_id(row.id)?;
+                    values.push(&*row.kind)?;
+                    values.push(&*row.telling)?;
+                    values.push(row.amount_cents)?;
+                    values.push(row.net_cents)?;
+                    values.push(row.currency.as_deref())?;
+                    values.push(row.at)?;
+                    values.push(row.stored_at)?;
+                    values.push(id(row.message))?;
+                    values.push(id(row.post))?;
+                    values.push(row.reference.as_deref())?;
+                    values.push(id(row.reverses))?;
+                    values.push(id(row.same_as))
+                },
+            )
             .await?;
         Ok(())
     }
@@ -392,6 +426,7 @@ pub(super) fn statements() -> Vec<String> {
         &CONTENTS,
         &DECISIONS,
         &DELETIONS,
+        &TRANSACTIONS,
         &KNOWN,
         &KEYS,
         &JOBS,
