@@ -15,6 +15,7 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput};
 use fanvue_bot::entropy::Seed;
 use fanvue_bot::id::{ConversationId, CreatorId, FanId};
+use fanvue_bot::ledger::Stage;
 use fanvue_bot::message::{Author, Content, Message, MessageType};
 use fanvue_bot::openai::{OpenAi, Profile};
 use fanvue_bot::persona::Persona;
@@ -121,6 +122,8 @@ impl Bench {
             persona: &self.persona,
             seed: Seed::new(1),
             memory: &self.memory,
+            stage: Stage::New,
+            paid: &[],
             newest_first: black_box(&self.messages),
             unanswered: 1,
             cut: HistoryCut(None),

@@ -219,6 +219,10 @@ impl<'a> Batch<'a> {
             }
             Author::Human
         };
+        if author == Author::Fan {
+            let count = &mut self.change.conversation.fan_messages;
+            *count = count.saturating_add(1);
+        }
         let message = self.message(arrival.id, author, arrival.content.clone(), sent_at);
         self.changed = true;
         self.change.messages.push(Message {

@@ -11,9 +11,9 @@ use crate::decision::WaitCause;
 use crate::draft::{Draft, Note};
 use crate::entropy::Seed;
 use crate::id::{ConversationId, MessageId, TurnId};
-use crate::ledger::Spend;
+use crate::ledger::{Spend, Stage};
 use crate::policy::Signal;
-use crate::settings::Overrides;
+use crate::settings::{Overrides, Stages};
 use crate::time::Timestamp;
 
 /// One creator's chat with one fan.
@@ -80,6 +80,9 @@ pub struct Conversation {
     /// A chat in which something was said later is read again, whatever the webhooks told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complete_to: Option<Timestamp>,
+    /// How many messages of the fan were stored, be they deleted since.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub fan_messages: u64,
     /// What the fan has paid in all; the single transactions are rows beside it.
     #[serde(default, skip_serializing_if = "Spend::is_none")]
     pub spend: Spend,
@@ -114,10 +117,17 @@ impl Conversation {
             history_read: false,
             hold: None,
             complete_to: None,
+            fan_messages: 0,
             spend: Spend::none(),
             overrides: Overrides::none(),
             erasure: None,
         }
+    }
+
+    /// At which stage the fan is by the creator's thresholds.
+    #[must_use]
+    pub fn stage(&self, stages: &Stages) -> Stage {
+        Stage::of(self.fan_messages, &self.spend, stages)
     }
 
     /// When this conversation must be looked at next, if nothing happens before; `None` if nothing is owed. Stores keep it in an indexed column, so that a wake-up that got lost can be found.
@@ -148,6 +158,14 @@ impl Conversation {
             None => self.paused_until,
         }
     }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the shape that serde calls"
+)]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Why no automatic answer goes to a fan any more.

@@ -136,6 +136,9 @@ pub struct Standing {
     /// When the bot last replied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_reply_at: Option<Timestamp>,
+    /// How many messages of the fan were stored, be they deleted since.
+    #[serde(default)]
+    pub fan_messages: u64,
     /// What the fan has paid in all.
     #[serde(default, skip_serializing_if = "Spend::is_none")]
     pub spend: Spend,
@@ -428,6 +431,7 @@ fn standing(state: Conversation) -> Standing {
         paused_until: state.paused_until,
         last_human_at: state.last_human_at,
         last_reply_at: state.last_reply_at,
+        fan_messages: state.fan_messages,
         spend: state.spend,
         overrides: state.overrides,
         unanswered: state.pending.iter().map(|message| message.id).collect(),

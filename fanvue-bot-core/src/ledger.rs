@@ -16,6 +16,7 @@
 mod event;
 mod same;
 mod spend;
+mod stage;
 
 use std::fmt;
 
@@ -26,6 +27,7 @@ use uuid::Uuid;
 pub(crate) use self::event::{fan_of, told_by};
 pub use self::same::{FirstTelling, SAME_WITHIN, first_telling};
 pub use self::spend::Spend;
+pub use self::stage::Stage;
 use crate::id::{ConversationId, MessageId, TransactionId};
 use crate::money::{Cents, Currency};
 use crate::text::text_newtype;
@@ -63,6 +65,31 @@ pub struct Transaction {
     pub reverses: Option<TransactionId>,
     /// The first record of the same payment, if this is not it.
     pub same_as: Option<TransactionId>,
+}
+
+impl Transaction {
+    /// What happened in a few words, such as `a tip of $5.00`: of what this library knows, nothing of anybody's text.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let what = match self.kind {
+            TransactionKind::Tip => "a tip",
+            TransactionKind::Purchase => "a purchase",
+            TransactionKind::Subscription => "a new subscription",
+            TransactionKind::Renewal => "a renewed subscription",
+            TransactionKind::Cancellation => "a cancelled subscription",
+            TransactionKind::Expiry => "a subscription that ended",
+            TransactionKind::Refund => "a refund",
+            TransactionKind::Dispute => "a disputed payment",
+        };
+        match (self.amount, self.currency.unwrap_or(Currency::USD)) {
+            (None, _) => what.to_owned(),
+            (Some(amount), Currency::USD) => format!("{what} of {amount}"),
+            (Some(amount), currency) => {
+                let (whole, rest) = (amount.get() / 100, amount.get() % 100);
+                format!("{what} of {whole}.{rest:02} {currency}")
+            }
+        }
+    }
 }
 
 /// What a [`Transaction`] is.

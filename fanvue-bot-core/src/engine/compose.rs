@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Engine, Failure, Performed};
 use crate::client::Typing;
@@ -10,6 +11,7 @@ use crate::creator::Creator;
 use crate::entropy::Seed;
 use crate::flow::{DraftId, Input};
 use crate::id::ConversationId;
+use crate::ledger::Transaction;
 use crate::llm::{Completion, LlmError};
 use crate::message::{Author, Message};
 use crate::page::PageRequest;
@@ -21,6 +23,11 @@ use crate::rate::Class;
 
 /// A reply must not repeat any of this many replies before it.
 const NOT_AGAIN: usize = 5;
+
+/// Who paid longer ago is not thanked any more.
+const PAID_LATELY: Duration = Duration::from_secs(24 * 60 * 60);
+/// So many transactions are looked at for what was paid.
+const PAID_READ: usize = 20;
 
 /// What this draft is to do better than the one before.
 pub(super) struct Wish<'a> {
@@ -73,10 +80,13 @@ impl Engine {
             name: self.fan_name(id).await?,
             ..Memory::default()
         };
+        let paid = self.paid_lately(conversation).await?;
         let source = PromptSource {
             persona: &persona,
             seed: conversation.seed,
             memory: &memory,
+            stage: conversation.stage(&creator.settings.stages),
+            paid: &paid,
             newest_first: &messages,
             unanswered,
             cut: HistoryCut(conversation.history_from),
@@ -121,6 +131,21 @@ impl Engine {
         let mut signals = texts.map(|text| detector.signals(text));
         let asks = signals.any(|signals| signals.contains(Signal::BotQuestion));
         asks.then_some(answer)
+    }
+
+    /// What the fan paid since the creator last wrote, and not longer than a day ago, the latest first and each
+    /// payment once. Nothing is read for a fan who paid nothing meanwhile.
+    async fn paid_lately(&self, conversation: &Conversation) -> Result<Vec<Transaction>, Failure> {
+        let written = conversation.last_reply_at.max(conversation.last_human_at);
+        let lately = self.now().minus(PAID_LATELY);
+        let since = written.map_or(lately, |written| written.max(lately));
+        if conversation.spend.last_paid_at.is_none_or(|at| at <= since) {
+            return Ok(Vec::new());
+        }
+        let (store, page) = (self.backend().store(), PageRequest::first(PAID_READ));
+        let mut paid = store.transactions(conversation.id, &page).await?.items;
+        paid.retain(|paid| paid.kind.is_payment() && paid.same_as.is_none() && paid.at > since);
+        Ok(paid)
     }
 
     async fn fan_name(&self, id: ConversationId) -> Result<Option<Arc<str>>, Failure> {

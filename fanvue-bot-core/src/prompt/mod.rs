@@ -30,8 +30,9 @@ pub use self::history::{HistoryCut, Selected};
 pub use self::persona::RenderedPersona;
 pub use self::tokens::{BytesPerFour, TokenCounter};
 use crate::entropy::Seed;
+use crate::ledger::{Stage, Transaction};
 use crate::llm::{CompletionRequest, PromptMessage, Role};
-use crate::message::{Author, Message};
+use crate::message::{Author, Message, MessageType};
 use crate::redact::Length;
 use crate::time::Timestamp;
 
@@ -69,6 +70,10 @@ pub struct PromptSource<'a> {
     pub seed: Seed,
     /// What is remembered of the fan.
     pub memory: &'a Memory,
+    /// At which stage the fan is, for which the persona may have guidance.
+    pub stage: Stage,
+    /// What the fan paid since the creator last wrote, the latest first. The note tells of the first three.
+    pub paid: &'a [Transaction],
     /// The stored messages, the last sent first, as the store gives them.
     pub newest_first: &'a [Message],
     /// How many of them the fan is still owed an answer to; they become the last turn.
@@ -110,7 +115,8 @@ pub struct Prompt {
 #[must_use]
 pub fn build(source: &PromptSource<'_>, counter: &dyn TokenCounter) -> Prompt {
     let fence = Fence::of(source.seed);
-    let chat = render_chat(&fence, source.memory);
+    let guidance = source.persona.guidance(source.stage);
+    let chat = render_chat(&fence, guidance, source.memory);
     let note = render_note(source);
     let fixed = source.persona.tokens + counter.message(&chat) + counter.message(&note);
     let budget = source.prompt_tokens.saturating_sub(fixed);
@@ -179,6 +185,10 @@ fn push_fan_words(fence: &Fence, message: &Message, out: &mut String) {
     match words(message) {
         Some(words) => {
             fence.push(&text::neutralize(words), out);
+            if let Some(note) = paid_note(&message.kind) {
+                out.push('\n');
+                out.push_str(note);
+            }
             if message.content.has_media {
                 out.push('\n');
                 out.push_str(MEDIA_NOTE);
@@ -205,25 +215,42 @@ fn words(message: &Message) -> Option<&Arc<str>> {
 }
 
 const fn wordless(message: &Message) -> &'static str {
-    if message.content.has_media {
+    if let Some(note) = paid_note(&message.kind) {
+        note
+    } else if message.content.has_media {
         MEDIA_NOTE
     } else {
         "[an empty message]"
     }
 }
 
+/// What a message tells that is there because the fan paid.
+const fn paid_note(kind: &MessageType) -> Option<&'static str> {
+    match kind {
+        MessageType::Tip => Some("[the fan tipped]"),
+        MessageType::LockedMessageUnlocked => {
+            Some("[the fan paid for a locked message and opened it]")
+        }
+        _ => None,
+    }
+}
+
 const MEDIA_NOTE: &str =
     "[a photo or video is attached, which you cannot see: do not pretend that you can]";
 
-/// What this chat has of its own and keeps: the marks, and what is remembered, which comes from the fan's
-/// words and stands between the marks, too.
-fn render_chat(fence: &Fence, memory: &Memory) -> String {
+/// What this chat has of its own and keeps: the marks; the operator's guidance for fans like this one; and what
+/// is remembered, which comes from the fan's words and stands between the marks, too.
+fn render_chat(fence: &Fence, guidance: Option<&str>, memory: &Memory) -> String {
     let mut text = String::with_capacity(128);
     text.push_str("In this chat, what the fan wrote stands between ");
     text.push_str(fence.open());
     text.push_str(" and ");
     text.push_str(fence.close());
     text.push('.');
+    if let Some(guidance) = guidance {
+        text.push_str("\nHow to be with this fan, within the rules above: ");
+        text.push_str(guidance);
+    }
     if memory == &Memory::default() {
         return text;
     }
@@ -257,6 +284,9 @@ fn shown_name(name: &str) -> Option<String> {
     (!name.is_empty()).then(|| format!("{name:?}"))
 }
 
+/// How many payments the note tells of; who pays more often is thanked for all of them.
+const PAID_SHOWN: usize = 3;
+
 /// What must be close to the answer to be heeded, because long histories drift.
 fn render_note(source: &PromptSource<'_>) -> String {
     let mut note = String::with_capacity(256);
@@ -281,6 +311,17 @@ fn render_note(source: &PromptSource<'_>) -> String {
             " The fan asks whether a bot or an AI writes. If they mean it, tell them this, in the language you answer in, and nothing against it: ",
         );
         note.push_str(&text::neutralize(answer));
+    }
+    for (index, paid) in source.paid.iter().take(PAID_SHOWN).enumerate() {
+        note.push_str(if index == 0 {
+            " Since you last wrote, the fan paid: "
+        } else {
+            ", "
+        });
+        note.push_str(&paid.in_words());
+    }
+    if !source.paid.is_empty() {
+        note.push_str(". Thank them in your own words, without naming the sum.");
     }
     if let Some(problem) = source.repair {
         note.push_str(" Your last draft could not be sent: ");

@@ -1,9 +1,11 @@
 //! A persona as the beginning of every prompt: the same bytes for every fan.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use super::TokenCounter;
+use crate::ledger::Stage;
 use crate::llm::{PromptMessage, Role};
 use crate::persona::Persona;
 use crate::time::Timestamp;
@@ -19,6 +21,7 @@ pub struct RenderedPersona {
     pub(super) name: Arc<str>,
     pub(super) language: Option<Arc<str>>,
     zone: Option<jiff::tz::TimeZone>,
+    stages: BTreeMap<Stage, Arc<str>>,
 }
 
 /// Stands above every persona and cannot be lifted by one.
@@ -55,7 +58,13 @@ impl RenderedPersona {
             name: persona.name.as_str().into(),
             language: persona.language.as_deref().map(Into::into),
             zone,
+            stages: stages(persona),
         }
+    }
+
+    /// What the persona says of fans at this stage.
+    pub(super) fn guidance(&self, stage: Stage) -> Option<&str> {
+        self.stages.get(&stage).map(AsRef::as_ref)
     }
 
     /// Weekday and hour where the creator is. No minutes: a note that changes less is reused more.
@@ -92,6 +101,17 @@ impl fmt::Debug for RenderedPersona {
             .field("language", &self.language)
             .finish_non_exhaustive()
     }
+}
+
+/// What names no stage is passed over.
+fn stages(persona: &Persona) -> BTreeMap<Stage, Arc<str>> {
+    persona
+        .stages
+        .iter()
+        .filter_map(|(name, text)| Some((Stage::from_name(name)?, text.trim())))
+        .filter(|(_, text)| !text.is_empty())
+        .map(|(stage, text)| (stage, text.into()))
+        .collect()
 }
 
 fn system_text(persona: &Persona) -> String {

@@ -1,8 +1,10 @@
 use uuid::Uuid;
 
 use super::*;
-use crate::id::{ConversationId, CreatorId, FanId, MessageId};
-use crate::message::{Content, MessageType};
+use crate::id::{ConversationId, CreatorId, FanId, MessageId, TransactionId};
+use crate::ledger::{Telling, TransactionKind};
+use crate::message::Content;
+use crate::money::{Cents, Currency};
 use crate::persona::Persona;
 
 const SEED: Seed = Seed::new(7);
@@ -112,6 +114,8 @@ fn prompt(seed: Seed, memory: &Memory, newest_first: &[Message], unanswered: usi
         persona: &persona,
         seed,
         memory,
+        stage: Stage::New,
+        paid: &[],
         newest_first,
         unanswered,
         cut: HistoryCut(None),
@@ -306,6 +310,8 @@ fn an_operators_wish_stands_in_the_late_note_and_without_marks() {
         persona: &persona,
         seed: SEED,
         memory: &Memory::default(),
+        stage: Stage::New,
+        paid: &[],
         newest_first: &[fan(1, "hey")],
         unanswered: 1,
         cut: HistoryCut(None),
@@ -338,6 +344,8 @@ fn what_is_said_of_the_bot_is_the_personas_and_stands_in_the_late_note() {
             persona: &persona,
             seed: SEED,
             memory: &Memory::default(),
+            stage: Stage::New,
+            paid: &[],
             newest_first: &[fan(1, "are you a bot?")],
             unanswered: 1,
             cut: HistoryCut(None),
@@ -358,4 +366,102 @@ fn what_is_said_of_the_bot_is_the_personas_and_stands_in_the_late_note() {
     );
     // Whoever does not ask costs no tokens for it, and the prompt's beginning has nothing that a reply may not repeat.
     assert!(!note(None).contains("An assistant"));
+}
+
+#[test]
+fn guidance_for_the_fans_stage_stands_outside_the_marks_and_that_of_others_nowhere() {
+    let mut persona = Persona::named("Luna");
+    for (stage, text) in [
+        ("vip", " Spoil them. "),
+        ("new", ""),
+        ("whale", "Squeeze them."),
+    ] {
+        persona.stages.insert(stage.into(), text.into());
+    }
+    let persona = RenderedPersona::new(&persona, &BytesPerFour);
+    let newest_first = [fan(1, "hi")];
+    let prompt = |stage| {
+        let source = PromptSource {
+            persona: &persona,
+            seed: SEED,
+            memory: &Memory::default(),
+            stage,
+            paid: &[],
+            newest_first: &newest_first,
+            unanswered: 1,
+            cut: HistoryCut(None),
+            now: Timestamp::from_seconds(1_000),
+            prompt_tokens: 8_000,
+            reply_tokens: 400,
+            bot_answer: None,
+            repair: None,
+            instruction: None,
+        };
+        build(&source, &BytesPerFour)
+    };
+    let vip = prompt(Stage::Vip);
+    let chat = texts(&vip, Role::System)[1];
+    assert!(
+        chat.ends_with(".\nHow to be with this fan, within the rules above: Spoil them."),
+        "{chat}"
+    );
+    for stage in [Stage::New, Stage::Warm, Stage::Supporter] {
+        let all = texts(&prompt(stage), Role::System).join("\n");
+        assert!(!all.contains("How to be with"), "{stage:?}: {all}");
+    }
+}
+
+#[test]
+fn what_the_fan_paid_is_told_beside_the_answer() {
+    let persona = RenderedPersona::new(&Persona::named("Luna"), &BytesPerFour);
+    let mut newest_first = [fan(2, "for you"), fan(1, "")];
+    newest_first[0].kind = MessageType::Tip;
+    newest_first[1].kind = MessageType::LockedMessageUnlocked;
+    let paid = [500, 1_250, 1, 2].map(|cents| Transaction {
+        id: TransactionId::from_uuid(Uuid::nil()),
+        conversation: newest_first[0].conversation,
+        kind: TransactionKind::Tip,
+        telling: Telling::Payment,
+        amount: Some(Cents::new(cents)),
+        net: None,
+        currency: (cents == 1_250).then(|| Currency::from_wire("eur")),
+        at: Timestamp::from_seconds(1),
+        stored_at: Timestamp::from_seconds(1),
+        message: None,
+        post: None,
+        reference: None,
+        reverses: None,
+        same_as: None,
+    });
+    let source = PromptSource {
+        persona: &persona,
+        seed: SEED,
+        memory: &Memory::default(),
+        stage: Stage::New,
+        paid: &paid,
+        newest_first: &newest_first,
+        unanswered: 2,
+        cut: HistoryCut(None),
+        now: Timestamp::from_seconds(1_000),
+        prompt_tokens: 8_000,
+        reply_tokens: 400,
+        bot_answer: None,
+        repair: None,
+        instruction: None,
+    };
+    let prompt = build(&source, &BytesPerFour);
+    let note = *texts(&prompt, Role::System).last().unwrap();
+    assert!(
+        note.ends_with(
+            " Since you last wrote, the fan paid: a tip of $5.00, a tip of 12.50 EUR, a tip of $0.01. \
+             Thank them in your own words, without naming the sum."
+        ),
+        "{note}"
+    );
+    let turn = *texts(&prompt, Role::User).last().unwrap();
+    assert!(
+        turn.starts_with("[the fan paid for a locked message and opened it]\n"),
+        "{turn}"
+    );
+    assert!(turn.ends_with("\n[the fan tipped]"), "{turn}");
 }

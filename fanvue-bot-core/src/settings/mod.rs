@@ -26,6 +26,7 @@ mod mode;
 mod overrides;
 mod pace;
 mod quiet_hours;
+mod stages;
 mod time_of_day;
 mod weekdays;
 mod zone;
@@ -40,6 +41,7 @@ pub use self::mode::Mode;
 pub use self::overrides::{Overrides, Settle};
 pub use self::pace::Pace;
 pub use self::quiet_hours::{QuietHours, QuietWindow};
+pub use self::stages::Stages;
 pub use self::time_of_day::{ParseTimeOfDayError, TimeOfDay};
 pub use self::weekdays::{Weekday, Weekdays};
 
@@ -84,6 +86,8 @@ pub struct Settings {
     pub prompt_tokens: u32,
     /// At most this many tokens of answer. Default: 400, far more than a chat message has. 1 to 100,000.
     pub reply_tokens: u32,
+    /// From when on a fan is at which stage, for which the persona may have guidance.
+    pub stages: Stages,
 }
 
 impl Default for Settings {
@@ -101,6 +105,7 @@ impl Default for Settings {
             history_limit: 400,
             prompt_tokens: 8_000,
             reply_tokens: 400,
+            stages: Stages::default(),
         }
     }
 }
@@ -199,6 +204,7 @@ impl Settings {
             1..=100_000,
             "a reply has at least one, and no message is longer",
         );
+        self.stages.check(&mut faults);
         faults.into_result()
     }
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 use fanvue_bot_core::backend::Backend;
 use fanvue_bot_core::export::FanExport;
 use fanvue_bot_core::intake::Accepted;
-use fanvue_bot_core::ledger::{Spend, Transaction, TransactionKind};
+use fanvue_bot_core::ledger::{Spend, Stage, Transaction, TransactionKind};
 use fanvue_bot_core::memory::MemoryInbox;
 use fanvue_bot_core::money::{Cents, Currency};
 use fanvue_bot_core::page::PageRequest;
+use fanvue_bot_core::settings::Stages;
 use fanvue_bot_core::store::Store as _;
 use fanvue_bot_core::time::Clock as _;
 use fanvue_bot_core::webhook::{Event, Hints};
@@ -273,6 +274,71 @@ async fn a_payment_in_the_middle_of_a_turn_leaves_the_turn_as_it_is() {
     scene.run_to_rest(9).await;
     assert_eq!(scene.fanvue.sent().len(), 1);
     assert_eq!(dollars(&scene).await, 500);
+}
+
+#[tokio::test]
+async fn the_model_is_told_what_was_paid_since_the_last_answer_and_once() {
+    let scene = Scene::new([]).await;
+    scene
+        .deliver(&payment(&scene, "p1", "tip", 500))
+        .await
+        .unwrap();
+    let again = flat_tip(&scene, 500);
+    scene.deliver(&flat(&scene, &again)).await.unwrap();
+    scene
+        .deliver(&reversal(&scene, "refund.created", "r1", "p9", 100))
+        .await
+        .unwrap();
+    scene.clock.advance(Duration::from_secs(60));
+    for number in [1, 2] {
+        scene.fan_writes(number, "hi").await;
+        scene.run_to_rest(9).await;
+        scene.clock.advance(Duration::from_secs(600));
+    }
+    let told: Vec<bool> = scene
+        .llm
+        .requests()
+        .iter()
+        .map(|request| {
+            let mut notes = request.messages.iter().map(|message| &*message.content);
+            notes.any(|note| note.contains("the fan paid: a tip of $5.00. Thank"))
+        })
+        .collect();
+    assert_eq!(told, [true, false]);
+}
+
+#[tokio::test]
+async fn a_fan_moves_through_the_stages_by_what_they_write_and_pay() {
+    let scene = Scene::new([]).await;
+    let stage = async || {
+        let stages = Stages::default();
+        scene.conversation().await.stage(&stages)
+    };
+    let mut seen = Vec::new();
+    for number in 1..=10 {
+        scene.fan_writes(number, "hi").await;
+        // The same message again is not counted.
+        let again = scene.event("received", "fan", number, Some("hi"), "SINGLE_RECIPIENT");
+        scene.deliver(&again).await.unwrap();
+        seen.push(stage().await);
+    }
+    assert_eq!(seen[..9], [Stage::New; 9]);
+    assert_eq!(seen[9], Stage::Warm);
+    scene
+        .deliver(&payment(&scene, "p1", "tip", 5_000))
+        .await
+        .unwrap();
+    assert_eq!(stage().await, Stage::Supporter);
+    scene
+        .deliver(&payment(&scene, "p2", "message", 45_000))
+        .await
+        .unwrap();
+    assert_eq!(stage().await, Stage::Vip);
+    scene
+        .deliver(&reversal(&scene, "refund.created", "r1", "p2", 45_000))
+        .await
+        .unwrap();
+    assert_eq!(stage().await, Stage::Supporter);
 }
 
 #[tokio::test]
