@@ -311,10 +311,11 @@ impl<'a> Batch<'a> {
         self.step(Input::Fetched { ids: vec![id] });
     }
 
-    /// The same for words that were fetched; those of a message that is owed an answer are the fan's.
+    /// The same for words that were fetched; those of a message that is or was owed an answer are the fan's.
     pub(crate) fn learn_owed(&mut self, id: MessageId, content: &Content) {
-        let owed = &self.change.conversation.pending;
-        let sent_at = owed.iter().find(|m| m.id == id).map(|m| m.sent_at);
+        let state = &self.change.conversation;
+        let mut fans = state.pending.iter().chain(&state.unread);
+        let sent_at = fans.find(|m| m.id == id).map(|m| m.sent_at);
         if sent_at.is_none() && self.change.conversation.erasure.is_some() {
             // It may be one of those that were erased while its words were fetched.
             return;

@@ -31,6 +31,10 @@ pub struct Conversation {
     /// The fan's messages that no reply covers yet, in order of arrival.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pending: Vec<PendingMessage>,
+    /// The fan's latest messages that were decided on before their words were known. The words are fetched all the
+    /// same, since they may say what forbids a reply or allows one again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<PendingMessage>,
     /// The turn that is being worked on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn: Option<Turn>,
@@ -102,6 +106,7 @@ impl Conversation {
             id,
             seed,
             pending: Vec::new(),
+            unread: Vec::new(),
             turn: None,
             drafts: Vec::new(),
             last_turn: TurnId::new(0),
@@ -145,17 +150,20 @@ impl Conversation {
 
     /// When something is due by the state of the turn, whatever is put off.
     pub(crate) fn due_at(&self) -> Option<Timestamp> {
+        let reading = self.unread.first().map(|message| message.arrived_at);
         match &self.turn {
             Some(turn) => match &turn.phase {
                 Phase::Settling { until, .. }
                 | Phase::Pacing { until, .. }
-                | Phase::AwaitingApproval { until, .. } => Some(*until),
+                | Phase::AwaitingApproval { until, .. } => {
+                    Some(*until).min(reading.or(Some(*until)))
+                }
                 Phase::Composing { since, .. } => Some(*since),
                 Phase::Sending { intent, .. } => Some(intent.valid_until),
                 Phase::Reconciling { next_check, .. } => Some(*next_check),
             },
-            None if self.pending.is_empty() => None,
-            None => self.paused_until,
+            None if self.pending.is_empty() => reading,
+            None => self.paused_until.into_iter().chain(reading).min(),
         }
     }
 }

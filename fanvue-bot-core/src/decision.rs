@@ -62,7 +62,8 @@ pub enum Outcome {
         /// When the bot takes over again.
         until: Timestamp,
     },
-    /// The fan asked for no automatic answers.
+    /// The fan asked for no automatic answers. Of the message with which they ask for them again it is undone,
+    /// once its words are known.
     OptedOut,
     /// A rule forbade an answer.
     Blocked {

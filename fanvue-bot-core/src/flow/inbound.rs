@@ -8,12 +8,24 @@ use crate::decision::{Outcome, Rule, WaitCause};
 use crate::id::MessageId;
 use crate::time::Timestamp;
 
+/// Of how many messages the words are fetched to which no answer is owed. Of a fan who writes more while nobody
+/// may answer, the latest say what counts.
+const MOST_UNREAD: usize = 20;
+
 impl Step<'_> {
     pub(super) fn fan_message(&mut self, id: MessageId, sent_at: Timestamp, fetched: bool) {
         if self.is_known(id) {
             return;
         }
+        let arrived_at = self.now();
+        let message = PendingMessage {
+            id,
+            sent_at,
+            arrived_at,
+            fetched,
+        };
         if let Some(outcome) = self.gate() {
+            self.leave(message);
             return self.decide(id, outcome);
         }
         // A late event: a human has written since, and had this message before them.
@@ -22,16 +34,11 @@ impl Step<'_> {
             .last_human_at
             .is_some_and(|human| sent_at <= human)
         {
-            let until = self.next.paused_until.unwrap_or(self.now());
+            let until = self.next.paused_until.unwrap_or(arrived_at);
+            self.leave(message);
             return self.decide(id, Outcome::PausedByHuman { until });
         }
-        let arrived_at = self.now();
-        self.next.pending.push(PendingMessage {
-            id,
-            sent_at,
-            arrived_at,
-            fetched,
-        });
+        self.next.pending.push(message);
         if let Some(until) = self.pause() {
             return self.decide(id, Outcome::PausedByHuman { until });
         }
@@ -96,8 +103,9 @@ impl Step<'_> {
             .into_iter()
             .partition(|message| message.sent_at <= sent_at);
         self.next.pending = ours;
-        for message in &theirs {
+        for message in theirs {
             self.decide(message.id, Outcome::PausedByHuman { until });
+            self.leave(message);
         }
         if let Some(until) = self.pause() {
             self.next.turn = None;
@@ -130,6 +138,7 @@ impl Step<'_> {
             messages.retain(|message| message.id != id);
             owed |= messages.len() < before;
         }
+        self.next.unread.retain(|message| message.id != id);
         if !owed {
             return;
         }
@@ -164,7 +173,20 @@ impl Step<'_> {
         }
     }
 
+    /// The fan is owed no answer to this message any more; what it says is still to be known.
+    pub(super) fn leave(&mut self, message: PendingMessage) {
+        if message.fetched {
+            return;
+        }
+        self.next.unread.push(message);
+        let too_many = self.next.unread.len().saturating_sub(MOST_UNREAD);
+        self.next.unread.drain(..too_many);
+    }
+
     pub(super) fn fetched(&mut self, ids: &[MessageId]) {
+        self.next
+            .unread
+            .retain(|message| !ids.contains(&message.id));
         for message in &mut self.next.pending {
             if ids.contains(&message.id) {
                 message.fetched = true;

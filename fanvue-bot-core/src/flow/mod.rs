@@ -443,6 +443,7 @@ impl Step<'_> {
     fn conclude_pending(&mut self, outcome: &Outcome) {
         for message in std::mem::take(&mut self.next.pending) {
             self.decide(message.id, outcome.clone());
+            self.leave(message);
         }
     }
 
@@ -506,7 +507,7 @@ impl Step<'_> {
             self.keep_quiet_hours();
             self.effect = self.due_erasure().or_else(|| self.due_effect());
         }
-        if self.next.turn.is_none() && self.next.pending.is_empty() {
+        if self.next.turn.is_none() && self.next.pending.is_empty() && self.next.unread.is_empty() {
             self.next.hold = None;
         }
         self.supersede_drafts();
@@ -572,6 +573,10 @@ impl Step<'_> {
         let now = self.now();
         if self.held().is_some() {
             return None;
+        }
+        if !self.next.unread.is_empty() && !self.in_flight() {
+            let messages = self.next.unread.iter().map(|message| message.id).collect();
+            return Some(Effect::Fetch { messages });
         }
         let turn = self.next.turn.as_ref()?;
         let draft = DraftId {

@@ -34,9 +34,13 @@ impl Step<'_> {
             return;
         }
         self.next.consent_at = Some(sent_at);
-        self.next.opted_out = opts_out;
+        let wanted_none = std::mem::replace(&mut self.next.opted_out, opts_out);
         if self.safety_stop().is_none() {
             self.next.stopped = opts_out.then(|| stopped(Signal::OptOut));
+        }
+        if wanted_none && !opts_out {
+            // It came in while the fan wanted no answer, and asks for one.
+            self.fan_message(message, sent_at, true);
         }
     }
 

@@ -134,6 +134,8 @@ impl Step<'_> {
         self.conclude_pending(&Outcome::Failed {
             cause: cause.into(),
         });
+        // It may be the reading of their words that fails.
+        self.next.unread.clear();
     }
 }
 

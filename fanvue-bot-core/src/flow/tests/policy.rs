@@ -79,3 +79,46 @@ fn what_does_not_stop_changes_nothing() {
         ",
     );
 }
+
+#[test]
+fn the_words_with_which_a_fan_asks_for_messages_again_are_answered() {
+    check(
+        auto(),
+        "
+        0 fan 1
+        0 noticed 1 opt_out -> 1 opted out = idle
+        30 fan 2
+        30 noticed 2 resume -> 2 waits 38 settling
+        38 wake -> compose 2.1
+        ",
+    );
+}
+
+#[test]
+fn words_that_a_webhook_left_out_are_fetched_also_of_fans_who_get_no_answer() {
+    check(
+        auto(),
+        "
+        0 fan 1
+        0 noticed 1 opt_out -> 1 opted out = idle
+        30 fan 2 bare -> fetch 2, 2 opted out
+        31 fetched 2
+        31 noticed 2 resume -> 2 waits 39 settling
+        39 wake -> compose 2.1
+        ",
+    );
+}
+
+#[test]
+fn words_that_came_before_a_humans_are_fetched_as_they_may_forbid_a_reply() {
+    check(
+        auto(),
+        "
+        0 fan 1 bare
+        2 creator 2 says hello -> fetch 1, 1 paused 3602
+        3 fetched 1
+        3 noticed 1 opt_out
+        4000 fan 3 -> 3 opted out
+        ",
+    );
+}

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::conversation::Clearance;
 use crate::draft::MOST_REMEMBERED;
+use crate::policy::Signal;
 use crate::settings::TimeOfDay;
 
 /// Something that happens in the world.
@@ -253,7 +254,7 @@ impl World {
             ),
         }
 
-        let owed = !next.pending.is_empty() || next.turn.is_some();
+        let owed = !next.pending.is_empty() || !next.unread.is_empty() || next.turn.is_some();
         let awaits_approval = next
             .turn
             .as_ref()
@@ -298,8 +299,11 @@ impl World {
 
         for (id, decision) in &transition.decisions {
             let known = self.decisions.insert(*id, decision.outcome.clone());
+            let asks_again = known == Some(Outcome::OptedOut)
+                && matches!(&input, Input::Noticed { id: by, signals, .. }
+                    if by == id && signals.contains(Signal::Resume));
             assert!(
-                known.as_ref().is_none_or(|known| !known.is_final()),
+                asks_again || known.as_ref().is_none_or(|known| !known.is_final()),
                 "{known:?} of {id:?} was final and became {decision:?} by {input:?}"
             );
         }
