@@ -29,3 +29,4 @@ mod scene;
 mod self_test;
 mod tick;
 mod tokens;
+mod week;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use fanvue_bot_core::time::Timestamp;
 use uuid::Uuid;
 
-use super::Day;
+use super::{Character, Day};
 use crate::entropy::SeededEntropy;
 use crate::simulator::world::{FanMessage, NewMessage, Origin, World};
 use crate::world_client::moment;
@@ -16,6 +16,8 @@ use crate::world_client::moment;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
     FanWrites,
+    /// These words.
+    FanSays(&'static str),
     FanSendsMedia,
     HumanWrites,
     HumanDeletes,
@@ -70,52 +72,29 @@ pub(super) fn mentioned(text: &str) -> Vec<u64> {
         .collect()
 }
 
+/// A fan of a creator, and how they write.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pair {
+    pub(super) creator: Uuid,
+    pub(super) fan: Uuid,
+    pub(super) character: Character,
+}
+
 /// The script of the day, in order of time.
-pub(super) fn script(
-    day: &Day,
-    dice: &Dice,
-    pairs: &[(Uuid, Uuid)],
-    start: Timestamp,
-) -> VecDeque<Scene> {
-    let seconds = day.length.as_secs().max(1);
-    let mut scenes = Vec::new();
-    for (creator, fan) in pairs {
-        for _ in 0..day.bursts {
-            let mut at = start + Duration::from_secs(dice.below(seconds));
-            for _ in 0..=dice.below(4) {
-                let action = if dice.chance(100) {
-                    Action::FanSendsMedia
-                } else {
-                    Action::FanWrites
-                };
-                scenes.push(Scene {
-                    at,
-                    creator: *creator,
-                    fan: *fan,
-                    action,
-                });
-                at = at + Duration::from_millis(500 + dice.below(9_000));
-            }
-            if dice.chance(150) {
-                at = at + Duration::from_secs(dice.below(60));
-                scenes.push(Scene {
-                    at,
-                    creator: *creator,
-                    fan: *fan,
-                    action: Action::HumanWrites,
-                });
-                if dice.chance(300) {
-                    at = at + Duration::from_secs(dice.below(90));
-                    scenes.push(Scene {
-                        at,
-                        creator: *creator,
-                        fan: *fan,
-                        action: Action::HumanDeletes,
-                    });
-                }
-            }
-        }
-    }
+pub(super) fn script(day: &Day, dice: &Dice, pairs: &[Pair], start: Timestamp) -> VecDeque<Scene> {
+    let length = day.length.max(Duration::from_secs(1));
+    let mut scenes: Vec<Scene> = pairs
+        .iter()
+        .flat_map(|pair| {
+            let acts = pair.character.script(dice, day.bursts, start, length);
+            acts.into_iter().map(|(at, action)| Scene {
+                at,
+                creator: pair.creator,
+                fan: pair.fan,
+                action,
+            })
+        })
+        .collect();
     scenes.sort_by_key(|scene| scene.at);
     scenes.into()
 }
@@ -129,6 +108,10 @@ pub(super) fn play(world: &Mutex<World>, dice: &Dice, scene: Scene, now: Timesta
     match scene.action {
         Action::FanWrites => {
             let _written = world.fan_writes(scene.creator, scene.fan, text.as_str(), now);
+        }
+        Action::FanSays(phrase) => {
+            let words = format!("{phrase} {text}");
+            let _written = world.fan_writes(scene.creator, scene.fan, words.as_str(), now);
         }
         Action::FanSendsMedia => {
             let media = Uuid::from_u128(u128::from(dice.below(u64::MAX)));

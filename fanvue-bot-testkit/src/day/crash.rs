@@ -16,7 +16,6 @@ pub(super) async fn unless_crashed<F: Future>(
     future: F,
 ) -> Result<F::Output, Crashed> {
     UnlessCrashed {
-        seen: plan.hangs(),
         plan,
         future: Box::pin(future),
     }
@@ -26,7 +25,6 @@ pub(super) async fn unless_crashed<F: Future>(
 struct UnlessCrashed<'a, F> {
     future: Pin<Box<F>>,
     plan: &'a FaultPlan,
-    seen: u64,
 }
 
 impl<F: Future> Future for UnlessCrashed<'_, F> {
@@ -35,7 +33,7 @@ impl<F: Future> Future for UnlessCrashed<'_, F> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match self.future.as_mut().poll(context) {
             Poll::Ready(output) => Poll::Ready(Ok(output)),
-            Poll::Pending if self.plan.hangs() > self.seen => Poll::Ready(Err(Crashed)),
+            Poll::Pending if self.plan.notice_hang() => Poll::Ready(Err(Crashed)),
             Poll::Pending => Poll::Pending,
         }
     }

@@ -23,8 +23,11 @@
 
 mod audit;
 mod cast;
+mod character;
+mod conduct;
 mod crash;
 mod interleave;
+mod report;
 mod run;
 
 use std::fmt;
@@ -37,22 +40,33 @@ use fanvue_bot_core::queue::JobQueue;
 use fanvue_bot_core::store::Store;
 use fanvue_bot_core::time::Timestamp;
 
+pub use self::character::Character;
+pub use self::report::{DayFailure, DayReport, Fared};
 use crate::fault::FaultRates;
 
 /// A day to be simulated.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Day {
-    pub(crate) seed: u64,
-    pub(crate) creators: usize,
-    pub(crate) fans: usize,
-    pub(crate) bursts: u64,
-    pub(crate) length: Duration,
-    pub(crate) faults: FaultRates,
-    pub(crate) requests_per_minute: u64,
-    pub(crate) interleave: u64,
-    pub(crate) next_due: Option<NextDue>,
-    pub(crate) inbox: Option<Arc<dyn Inbox>>,
+    seed: u64,
+    start: Timestamp,
+    creators: usize,
+    fans: usize,
+    characters: &'static [Character],
+    bursts: u64,
+    length: Duration,
+    faults: FaultRates,
+    requests_per_minute: u64,
+    interleave: u64,
+    processes: usize,
+    /// How many lanes a process claims at once.
+    claims: usize,
+    /// How long the model writes.
+    writing: Duration,
+    /// How far time moves at most where nobody can say when the next job is due.
+    step: Duration,
+    next_due: Option<NextDue>,
+    inbox: Option<Arc<dyn Inbox>>,
 }
 
 type NextDue = Arc<dyn Fn() -> Option<Timestamp> + Send + Sync>;
@@ -76,8 +90,10 @@ impl Day {
     pub fn new(seed: u64) -> Self {
         Self {
             seed,
+            start: Timestamp::from_seconds(1_790_000_000),
             creators: 2,
             fans: 3,
+            characters: &[Character::Plain],
             bursts: 4,
             length: Duration::from_secs(86_400),
             faults: FaultRates {
@@ -88,8 +104,36 @@ impl Day {
             },
             requests_per_minute: 6,
             interleave: 60,
+            processes: 1,
+            claims: 4,
+            writing: Duration::from_millis(1_500),
+            step: Duration::from_secs(1),
             next_due: None,
             inbox: None,
+        }
+    }
+
+    /// A week that follows from `seed`, in which the clocks change: 100 creators with 50 fans each, of all
+    /// [characters](Character), 4 bursts a fan, two processes on the same backend, all faults on.
+    ///
+    /// For the same seed every backend comes to the same report, as all that is due at one time is claimed
+    /// at once and worked off in one order.
+    #[must_use]
+    pub fn week(seed: u64) -> Self {
+        Self {
+            // Three days before the clocks of Europe are set back.
+            start: Timestamp::from_seconds(1_792_592_000),
+            creators: 100,
+            fans: 50,
+            characters: &Character::ALL,
+            length: Duration::from_secs(7 * 86_400),
+            requests_per_minute: 30,
+            interleave: 10,
+            processes: 2,
+            claims: 1_000,
+            writing: Duration::ZERO,
+            step: Duration::from_secs(5),
+            ..Self::new(seed)
         }
     }
 
@@ -137,7 +181,7 @@ impl Day {
         self
     }
 
-    /// Asking the queue this way when its next job is due. Without it, time moves in steps of a second.
+    /// Asking the queue this way when its next job is due. Without it, time moves in steps of a second, in a week of five.
     #[must_use]
     pub fn next_due(
         mut self,
@@ -158,67 +202,3 @@ impl Day {
         run::run(self, backend).await
     }
 }
-
-/// What happened in a day that went well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct DayReport {
-    /// Messages that fans wrote.
-    pub inbound: u64,
-    /// Replies that fans received from the bot.
-    pub replies: u64,
-    /// Messages that a human answered or took over.
-    pub by_human: u64,
-    /// Messages that came in quiet hours, in which no reply went out.
-    pub in_quiet_hours: u64,
-    /// Faults that were injected.
-    pub faults: u64,
-    /// Crashes among them: processes that died in the middle of a call.
-    pub crashes: u64,
-    /// Processes that froze for longer than their lease.
-    pub freezes: u64,
-    /// Requests that Fanvue refused for their rate.
-    pub rate_limited: u64,
-    /// Messages that no webhook told of in time, and the poll brought up.
-    pub found_by_poll: u64,
-}
-
-impl std::ops::Add for DayReport {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self {
-            inbound: self.inbound + other.inbound,
-            replies: self.replies + other.replies,
-            by_human: self.by_human + other.by_human,
-            in_quiet_hours: self.in_quiet_hours + other.in_quiet_hours,
-            faults: self.faults + other.faults,
-            crashes: self.crashes + other.crashes,
-            freezes: self.freezes + other.freezes,
-            rate_limited: self.rate_limited + other.rate_limited,
-            found_by_poll: self.found_by_poll + other.found_by_poll,
-        }
-    }
-}
-
-/// What was not as it must be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DayFailure {
-    /// The seed that shows it again.
-    pub seed: u64,
-    /// One line for each fault.
-    pub faults: Vec<String>,
-}
-
-impl fmt::Display for DayFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the day of seed {} went wrong:", self.seed)?;
-        for fault in &self.faults {
-            write!(f, "\n- {fault}")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for DayFailure {}

@@ -1,21 +1,21 @@
 //! The day itself: one thread, one virtual clock, one event after the other.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fanvue_bot_core::backend::{Backend, CommitAndEnqueue};
-use fanvue_bot_core::client::{AppCredentials, ClientSecret};
+use fanvue_bot_core::client::{AppCredentials, ClientSecret, FanvueClient};
 use fanvue_bot_core::creator::Creator;
 use fanvue_bot_core::engine::{CaughtUp, Engine};
 use fanvue_bot_core::entropy::Seed;
 use fanvue_bot_core::id::{AccountId, CreatorId};
 use fanvue_bot_core::intake::IntakeError;
-use fanvue_bot_core::llm::{Completion, CompletionRequest};
+use fanvue_bot_core::llm::{Completion, CompletionRequest, LlmProvider};
 use fanvue_bot_core::memory::MemoryVault;
 use fanvue_bot_core::oauth::TokenSource;
 use fanvue_bot_core::persona::Persona;
@@ -27,7 +27,7 @@ use fanvue_bot_core::time::{Clock, Timestamp};
 use fanvue_bot_core::webhook::{Hints, Verifier};
 use uuid::Uuid;
 
-use super::cast::{Action, Dice, Scene, lock, mentioned, play, script};
+use super::cast::{Action, Dice, Pair, Scene, lock, mentioned, play, script};
 use super::crash::unless_crashed;
 use super::interleave::{Crossing, Interleaved, Meanwhile};
 use super::{Day, DayFailure, DayReport, audit};
@@ -45,8 +45,12 @@ const CLIENT_ID: &str = "simulated-day";
 const CLIENT_SECRET: &str = "simulated-day-secret";
 const SIGNING_SECRET: &str = "simulated-day-signing-secret";
 const LEASE: Duration = Duration::from_secs(30);
-/// The chats are polled for this long after something was said; before the next time there is nothing to find.
+/// A creator's chats are polled at least once this long after something was said; before the next time there is nothing to find.
 const POLLED: Duration = Duration::from_secs(300);
+/// What the model writes now and then and no fan may read.
+pub(super) const UNFIT: &str = "text me on whatsapp, +49 151 23456789";
+/// Of so many drafts one is unfit.
+const UNFIT_EVERY: u64 = 37;
 /// After the last scene everything has to come to rest within this time.
 const REST: Duration = Duration::from_secs(6 * 3_600);
 
@@ -65,18 +69,22 @@ struct Stage {
     clock: VirtualClock,
     dice: Dice,
     plan: FaultPlan,
-    engine: Engine,
+    /// One for each process.
+    engines: Vec<Engine>,
+    /// Whose turn it is.
+    turn: AtomicUsize,
     verifier: Verifier,
-    pairs: Vec<(Uuid, Uuid)>,
+    pairs: Vec<Pair>,
     interleave: u64,
+    claims: usize,
     /// Whether something is already happening in the middle of something else.
     inside: AtomicBool,
     crashes: AtomicU64,
     freezes: AtomicU64,
     /// Messages that only the poll brought up.
     found: AtomicU64,
-    /// Until when polls may find something.
-    polled_until: Mutex<Timestamp>,
+    /// After which time one more poll of a creator finds all that there is to find.
+    polled_until: Mutex<BTreeMap<CreatorId, Timestamp>>,
 }
 
 impl fmt::Debug for Stage {
@@ -93,7 +101,7 @@ where
         seed: day.seed,
         faults: vec![fault],
     };
-    let start = Timestamp::from_seconds(1_790_000_000);
+    let start = day.start;
     let clock = VirtualClock::at(start);
     let dice = Dice::new(day.seed);
     let mut world = World::new(day.seed);
@@ -119,35 +127,46 @@ where
         ),
         crossing: crossing.clone(),
     });
+    let unfit = Arc::new(AtomicU64::new(0));
     let llm = Arc::new(Interleaved {
-        inner: Faulty::new(model(&clock), plan.clone()),
+        inner: Faulty::new(model(&clock, day.writing, &unfit), plan.clone()),
         crossing: crossing.clone(),
     });
     let mut faulty = Backend::shared(Arc::new(Faulty::new(backend, plan.clone())));
     if let Some(inbox) = &day.inbox {
         faulty = faulty.inbox(Arc::new(Faulty::new(Arc::clone(inbox), plan.clone())));
     }
-    let tokens = TokenSource::new(
-        Arc::new(MemoryVault::new()),
-        Arc::clone(truth.store()),
-        Arc::clone(&client) as Arc<dyn fanvue_bot_core::client::FanvueClient>,
-        AppCredentials {
-            client_id: CLIENT_ID.into(),
-            client_secret: ClientSecret::new(CLIENT_SECRET),
-        },
-    )
-    .clock(Arc::new(clock.clone()))
-    .entropy(Arc::new(SeededEntropy::new(day.seed ^ 1)));
+    let vault = Arc::new(MemoryVault::new());
+    let tokens = |seed: u64| {
+        TokenSource::new(
+            Arc::<MemoryVault>::clone(&vault),
+            Arc::clone(truth.store()),
+            Arc::clone(&client) as Arc<dyn FanvueClient>,
+            AppCredentials {
+                client_id: CLIENT_ID.into(),
+                client_secret: ClientSecret::new(CLIENT_SECRET),
+            },
+        )
+        .clock(Arc::new(clock.clone()))
+        .entropy(Arc::new(SeededEntropy::new(seed)))
+    };
 
     plan.calm();
-    let pairs = people(day, &world, truth.store(), &tokens, start)
+    let pairs = people(day, &world, truth.store(), &tokens(day.seed ^ 1), start)
         .await
         .map_err(|error| failed(error.to_string()))?;
     plan.resume();
-    let engine = Engine::builder(faulty, llm, client, tokens)
-        .clock(Arc::new(clock.clone()))
-        .entropy(Arc::new(SeededEntropy::new(day.seed ^ 2)))
-        .build();
+    let engines = (0..day.processes.max(1))
+        .map(|process| {
+            let seed = day.seed ^ (u64::try_from(process).unwrap_or(u64::MAX) << 32);
+            let llm = Arc::clone(&llm) as Arc<dyn LlmProvider>;
+            let client = Arc::clone(&client) as Arc<dyn FanvueClient>;
+            Engine::builder(faulty.clone(), llm, client, tokens(seed ^ 1))
+                .clock(Arc::new(clock.clone()))
+                .entropy(Arc::new(SeededEntropy::new(seed ^ 2)))
+                .build()
+        })
+        .collect();
     let verifier =
         Verifier::new(&Secret::new(SIGNING_SECRET)).map_err(|error| failed(error.to_string()))?;
     let mut scenes = script(day, &dice, &pairs, start);
@@ -156,15 +175,17 @@ where
         clock,
         dice,
         plan,
-        engine,
+        engines,
+        turn: AtomicUsize::new(0),
         verifier,
         pairs,
         interleave: day.interleave,
+        claims: day.claims,
         inside: AtomicBool::new(false),
         crashes: AtomicU64::new(0),
         freezes: AtomicU64::new(0),
         found: AtomicU64::new(0),
-        polled_until: Mutex::new(start),
+        polled_until: Mutex::new(BTreeMap::new()),
     });
     let meanwhile: Arc<dyn Meanwhile> = Arc::<Stage>::clone(&stage);
     crossing.open(&meanwhile);
@@ -181,6 +202,7 @@ where
     report.rate_limited = crossing.rate_limited();
     report.found_by_poll = stage.found.load(Ordering::Relaxed);
     report.freezes = stage.freezes.load(Ordering::Relaxed);
+    report.unfit_drafts = unfit.load(Ordering::Relaxed);
     Ok(report)
 }
 
@@ -207,12 +229,13 @@ fn webhook_faults() -> Vec<WebhookRule> {
     .collect()
 }
 
-/// A model that names the messages it was asked to answer.
-fn model(clock: &VirtualClock) -> ScriptedLlm {
+/// A model that names the messages it was asked to answer, and now and then writes what must not go out.
+fn model(clock: &VirtualClock, writing: Duration, unfit: &Arc<AtomicU64>) -> ScriptedLlm {
     let clock = clock.clone();
+    let unfit = Arc::clone(unfit);
     let answers = AtomicU64::new(0);
     ScriptedLlm::default().template(move |request: &CompletionRequest| {
-        clock.advance(Duration::from_millis(1_500));
+        clock.advance(writing);
         let number = answers.fetch_add(1, Ordering::Relaxed);
         let asked = request
             .messages
@@ -223,8 +246,18 @@ fn model(clock: &VirtualClock) -> ScriptedLlm {
         for message in asked {
             text.push_str(&format!(" m{message}x"));
         }
+        if number % UNFIT_EVERY == UNFIT_EVERY - 1 {
+            unfit.fetch_add(1, Ordering::Relaxed);
+            text.push_str(", ");
+            text.push_str(UNFIT);
+        }
         Completion::new(text)
     })
+}
+
+/// Our id of the creator with this account; not Fanvue's, so that mixing them up shows.
+const fn creator_id(account: Uuid) -> CreatorId {
+    CreatorId::from_uuid(Uuid::from_u128(account.as_u128() ^ 0xffff))
 }
 
 /// Soon after the day begins, so that a short one has some too, at noon, and across midnight; each shorter
@@ -242,7 +275,7 @@ async fn people(
     store: &Arc<dyn Store>,
     tokens: &TokenSource,
     start: Timestamp,
-) -> Result<Vec<(Uuid, Uuid)>, Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<Vec<Pair>, Box<dyn std::error::Error + Send + Sync>> {
     let mut pairs = Vec::new();
     for number in 0..day.creators {
         let (account, issued) = {
@@ -251,16 +284,16 @@ async fn people(
             let issued = world
                 .issue_tokens(CLIENT_ID, account, SCOPES.iter().copied(), moment(start))
                 .map_err(|error| format!("{error:?}"))?;
-            for fan in 0..day.fans {
-                pairs.push((
-                    account,
-                    world.add_fan(&format!("fan-{number}-{fan}"), "Fan", moment(start)),
-                ));
+            for (fan, character) in (0..day.fans).zip(day.characters.iter().cycle()) {
+                pairs.push(Pair {
+                    creator: account,
+                    fan: world.add_fan(&format!("fan-{number}-{fan}"), "Fan", moment(start)),
+                    character: *character,
+                });
             }
             (account, token_set(&issued))
         };
-        // Our id differs from Fanvue's, so that mixing them up shows.
-        let id = CreatorId::from_uuid(Uuid::from_u128(account.as_u128() ^ 0xffff));
+        let id = creator_id(account);
         let settings = Settings::default()
             .mode(Mode::Auto)
             .quiet_hours(quiet_hours()?)
@@ -312,7 +345,7 @@ impl Stage {
             }
             let next_job = match &day.next_due {
                 Some(next_due) => next_due(),
-                None => (now < end + REST / 2).then(|| now + Duration::from_secs(1)),
+                None => (now < end + REST / 2).then(|| now + day.step),
             };
             let next = [
                 scenes.front().map(|scene| scene.at),
@@ -335,33 +368,58 @@ impl Stage {
 
     fn play(&self, scene: Scene, now: Timestamp) {
         play(&self.world, &self.dice, scene, now);
-        *self.polled_until() = now + POLLED;
+        self.polled_until()
+            .insert(creator_id(scene.creator), now + POLLED);
     }
 
-    fn polled_until(&self) -> MutexGuard<'_, Timestamp> {
+    /// The process whose turn it is.
+    fn engine(&self) -> &Engine {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        &self.engines[turn % self.engines.len()]
+    }
+
+    fn polled_until(&self) -> MutexGuard<'_, BTreeMap<CreatorId, Timestamp>> {
         self.polled_until
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn next_poll(&self) -> Option<Timestamp> {
-        let next = self.engine.next_catch_up()?.max(self.clock.now());
-        (next <= *self.polled_until()).then_some(next)
+    /// The process that polls: another one every hour.
+    fn poller(&self) -> &Engine {
+        let hours = self.clock.now().as_seconds().unsigned_abs() / 3_600;
+        let turn = usize::try_from(hours).unwrap_or(0);
+        &self.engines[turn % self.engines.len()]
     }
 
-    /// Polls the chats that are due.
+    fn next_poll(&self) -> Option<Timestamp> {
+        if self.polled_until().is_empty() {
+            return None;
+        }
+        Some(self.poller().next_catch_up()?.max(self.clock.now()))
+    }
+
+    /// Polls the chats that are due, of creators with somebody who said something.
     async fn poll(&self) -> bool {
-        if self.clock.now() > *self.polled_until() {
+        if self.polled_until().is_empty() {
             return false;
         }
-        let due = self.engine.due_for_catch_up(usize::MAX);
+        let engine = self.poller();
+        let due = engine.due_for_catch_up(usize::MAX);
         let Ok(Ok(due)) = unless_crashed(&self.plan, due).await else {
             return false;
         };
-        for creator in &due {
-            match unless_crashed(&self.plan, self.engine.catch_up(*creator)).await {
+        let mut polled = false;
+        for creator in due {
+            let Some(until) = self.polled_until().get(&creator).copied() else {
+                continue;
+            };
+            polled = true;
+            match unless_crashed(&self.plan, engine.catch_up(creator)).await {
                 Ok(Ok(CaughtUp::Polled { found, .. })) => {
                     self.found.fetch_add(found, Ordering::Relaxed);
+                    if until < self.clock.now() {
+                        self.polled_until().remove(&creator);
+                    }
                 }
                 // What is put off, or whose register did not answer, comes back.
                 Ok(_) => {}
@@ -370,7 +428,7 @@ impl Stage {
                 }
             }
         }
-        !due.is_empty()
+        polled
     }
 
     /// Delivers the webhooks that are due.
@@ -404,7 +462,7 @@ impl Stage {
         let Ok(event) = verified.parse(&Hints::default()) else {
             return 200;
         };
-        let intake = self.engine.intake();
+        let intake = self.engine().intake();
         match intake.receive(&event, verified, &Hints::default()).await {
             Ok(_) => 200,
             Err(_) => 503,
@@ -413,7 +471,7 @@ impl Stage {
 
     /// Takes in what is in the inbox, if there is one: now and then only, as where another process does it.
     async fn take_in(&self) -> TakenIn {
-        let intake = self.engine.intake();
+        let intake = self.engine().intake();
         let Some(inbox) = intake.backend().kept_in() else {
             return TakenIn::Nothing;
         };
@@ -442,8 +500,10 @@ impl Stage {
     /// Claims what is due and brings it to rest.
     async fn work(&self, worker: &WorkerId) -> bool {
         let now = self.clock.now();
-        let queue = self.engine.backend().queue();
-        let lanes = match unless_crashed(&self.plan, queue.claim(worker, 4, now, LEASE)).await {
+        let engine = self.engine();
+        let queue = engine.backend().queue();
+        let claimed = queue.claim(worker, self.claims, now, LEASE);
+        let mut lanes = match unless_crashed(&self.plan, claimed).await {
             Ok(Ok(lanes)) => lanes,
             // The next try is a little later, as a worker's would be.
             Ok(Err(_)) => Vec::new(),
@@ -453,18 +513,18 @@ impl Stage {
             }
         };
         let any = !lanes.is_empty();
+        // Which of several lanes that are due comes first is the queue's own affair; the day is the same
+        // whatever it is.
+        lanes.sort_unstable_by(|one, other| one.ordering_key.cmp(&other.ordering_key));
         for lane in lanes {
-            self.run_lane(lane).await;
+            self.run_lane(engine, lane).await;
         }
         any
     }
 
-    async fn run_lane(&self, lane: ClaimedLane) {
+    async fn run_lane(&self, engine: &Engine, lane: ClaimedLane) {
         // An error means that the jobs come back by themselves.
-        if unless_crashed(&self.plan, self.engine.run(lane))
-            .await
-            .is_err()
-        {
+        if unless_crashed(&self.plan, engine.run(lane)).await.is_err() {
             self.crashes.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -485,7 +545,7 @@ impl Meanwhile for Stage {
                     .below(u64::try_from(self.pairs.len()).unwrap_or(1)),
             )
             .unwrap_or(0);
-            if let Some((creator, fan)) = self.pairs.get(index) {
+            if let Some(pair) = self.pairs.get(index) {
                 let action = match self.dice.below(8) {
                     0 => Some(Action::HumanWrites),
                     1..=4 => Some(Action::FanWrites),
@@ -495,8 +555,8 @@ impl Meanwhile for Stage {
                     self.play(
                         Scene {
                             at: now,
-                            creator: *creator,
-                            fan: *fan,
+                            creator: pair.creator,
+                            fan: pair.fan,
                             action,
                         },
                         now,

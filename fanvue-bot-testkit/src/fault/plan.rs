@@ -70,6 +70,7 @@ struct State {
     only: Option<Arc<Filter>>,
     calm: bool,
     hanging: u64,
+    noticed: u64,
     injected: Vec<Injected>,
 }
 
@@ -136,6 +137,16 @@ impl FaultPlan {
     #[must_use]
     pub fn hangs(&self) -> u64 {
         self.lock().hanging
+    }
+
+    /// Whether a call hangs that no driver knows of yet. Where one driver runs inside another, the inner one is
+    /// the first to ask, and the outer one goes on.
+    #[cfg(feature = "simulated-day")]
+    pub(crate) fn notice_hang(&self) -> bool {
+        let mut state = self.lock();
+        let hangs = state.hanging > state.noticed;
+        state.noticed = state.hanging;
+        hangs
     }
 
     /// What was injected, in order.
