@@ -70,6 +70,7 @@ struct State {
     only: Option<Arc<Filter>>,
     calm: bool,
     hanging: u64,
+    #[cfg(feature = "simulated-day")]
     noticed: u64,
     injected: Vec<Injected>,
 }
