@@ -150,21 +150,21 @@ impl Conversation {
 
     /// When something is due by the state of the turn, whatever is put off.
     pub(crate) fn due_at(&self) -> Option<Timestamp> {
-        let reading = self.unread.first().map(|message| message.arrived_at);
-        match &self.turn {
-            Some(turn) => match &turn.phase {
+        let goes_on_at = match self.turn.as_ref().map(|turn| &turn.phase) {
+            // While a send's outcome is open, nothing else is done.
+            Some(Phase::Sending { intent, .. }) => return Some(intent.valid_until),
+            Some(Phase::Reconciling { next_check, .. }) => return Some(*next_check),
+            Some(
                 Phase::Settling { until, .. }
                 | Phase::Pacing { until, .. }
-                | Phase::AwaitingApproval { until, .. } => {
-                    Some(*until).min(reading.or(Some(*until)))
-                }
-                Phase::Composing { since, .. } => Some(*since),
-                Phase::Sending { intent, .. } => Some(intent.valid_until),
-                Phase::Reconciling { next_check, .. } => Some(*next_check),
-            },
-            None if self.pending.is_empty() => reading,
-            None => self.paused_until.into_iter().chain(reading).min(),
-        }
+                | Phase::AwaitingApproval { until, .. },
+            ) => Some(*until),
+            Some(Phase::Composing { since, .. }) => Some(*since),
+            None if self.pending.is_empty() => None,
+            None => self.paused_until,
+        };
+        let reads_at = self.unread.first().map(|message| message.arrived_at);
+        goes_on_at.into_iter().chain(reads_at).min()
     }
 }
 

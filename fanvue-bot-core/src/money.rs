@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// An amount in US cents, as Fanvue's API states prices.
+/// An amount in hundredths: of a US dollar, as Fanvue's API states prices, unless a [`Currency`] beside it names
+/// another. It reads as dollars.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
@@ -44,7 +45,8 @@ pub struct Currency([u8; 3]);
 impl Currency {
     /// The US dollar, in which Fanvue states prices.
     pub const USD: Self = Self(*b"USD");
-    /// No currency that is known: what [`from_wire`](Self::from_wire) makes of anything else than a code.
+    /// No currency that is known: what [`from_wire`](Self::from_wire) makes of anything else than a code. `XXX` is
+    /// the code of ISO 4217 for that.
     pub const UNKNOWN: Self = Self(*b"XXX");
 
     /// The currency that Fanvue names, in letters of either case.
@@ -65,7 +67,8 @@ impl Currency {
     /// The code.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or("XXX")
+        // Only capital letters get in, so there is always a text.
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 

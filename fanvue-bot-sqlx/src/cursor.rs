@@ -4,10 +4,12 @@ use std::fmt::Write as _;
 
 use fanvue_bot_core::admin::{DecidedMessage, DecisionsOf};
 use fanvue_bot_core::id::{ConversationId, CreatorId};
+use fanvue_bot_core::ledger::Transaction;
+use fanvue_bot_core::message::Message;
 use fanvue_bot_core::page::Cursor;
 use fanvue_bot_core::queue::{OrderingKey, QueueError};
 use fanvue_bot_core::secret::VaultError;
-use fanvue_bot_core::store::StoreError;
+use fanvue_bot_core::store::{Due, StoreError};
 use uuid::Uuid;
 
 /// The last message of a page of a conversation's messages.
@@ -54,6 +56,13 @@ pub(crate) struct SecretCursor {
 }
 
 impl MessageCursor {
+    pub(crate) fn at(last: &Message) -> Self {
+        Self {
+            sent_at: last.sent_at.as_micros(),
+            id: last.id.as_uuid(),
+        }
+    }
+
     pub(crate) fn encode(self, list: ConversationId) -> Cursor {
         encode("m1", mark_of_chat(list), self.sent_at, [self.id])
     }
@@ -65,6 +74,13 @@ impl MessageCursor {
 }
 
 impl TransactionCursor {
+    pub(crate) fn at(last: &Transaction) -> Self {
+        Self {
+            at: last.at.as_micros(),
+            id: last.id.as_uuid(),
+        }
+    }
+
     pub(crate) fn encode(self, list: ConversationId) -> Cursor {
         encode("t1", mark_of_chat(list), self.at, [self.id])
     }
@@ -76,6 +92,14 @@ impl TransactionCursor {
 }
 
 impl DueCursor {
+    pub(crate) fn at(last: &Due) -> Self {
+        Self {
+            wake_at: last.wake_at.as_micros(),
+            creator: last.conversation.creator.as_uuid(),
+            fan: last.conversation.fan.as_uuid(),
+        }
+    }
+
     pub(crate) fn encode(self, of: Option<CreatorId>) -> Cursor {
         encode(
             "d1",

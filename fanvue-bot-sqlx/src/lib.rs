@@ -80,6 +80,8 @@ mod fault;
 mod job_id;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod migration;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod page;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]

@@ -50,7 +50,10 @@ impl Intake {
             if store.transaction(id, told.id).await?.is_some() {
                 return Ok(Accepted::Duplicate(id));
             }
-            near = self.paid_around(id, told).await?;
+            // Only payments are told of under several names.
+            if told.kind.is_payment() {
+                near = self.paid_around(id, told).await?;
+            }
         }
         let (conversation, expected) = self.begin(id, stored)?;
         let context = self.context(creator)?;

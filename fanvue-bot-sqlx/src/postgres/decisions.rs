@@ -11,8 +11,9 @@ use sqlx::postgres::PgRow;
 
 use super::PostgresBackend;
 use super::sql::{Columns, Values};
-use super::store::{MOST_ITEMS, none_of, one_more_than};
+use super::store::MOST_ITEMS;
 use crate::cursor::DecisionCursor;
+use crate::page::{none_of, one_more_than, page_of};
 use crate::row::{CorruptField, DecisionRow};
 
 const DECISIONS: &str = "\
@@ -50,16 +51,10 @@ impl AdminQueries for PostgresBackend {
             .add(after.fan)?
             .add(after.id)?;
         let rows = self.database().call(DECISIONS, values).await?;
-        let items = rows
-            .iter()
-            .take(limit)
-            .map(|row| decided(row, of.creator()))
-            .collect::<Result<Vec<_>, CorruptField>>()?;
-        let next = items
-            .last()
-            .filter(|_| rows.len() > limit)
-            .map(|last| DecisionCursor::at(last).encode(of));
-        Ok(Page { items, next })
+        let item = |row: &_| Ok(decided(row, of.creator())?);
+        page_of(&rows, limit, item, |last| {
+            DecisionCursor::at(last).encode(of)
+        })
     }
 
     async fn decision_counts(

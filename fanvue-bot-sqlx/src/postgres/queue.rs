@@ -21,10 +21,11 @@ use super::fault::Fault;
 use super::group::{Batcher, Call};
 use super::options::PostgresBuilder;
 use super::sql::{Columns, Database, Values};
-use super::store::{MOST_ITEMS, none_of, one_more_than};
+use super::store::MOST_ITEMS;
 use super::wake::{self, Shared};
 use crate::cursor::JobCursor;
 use crate::job_id;
+use crate::page::{none_of, one_more_than, page_of};
 use crate::row::{CorruptField, StandingRow, keys_of_lane};
 use crate::settings::micros;
 
@@ -152,16 +153,11 @@ impl JobQueue for PostgresBackend {
             .add(after)?
             .add(one_more_than(limit))?;
         let rows = self.database().call(JOBS, values).await?;
-        let items = rows
-            .iter()
-            .take(limit)
-            .map(|row| Ok(standing(row)?.into_domain()?))
-            .collect::<Result<Vec<JobRecord>, QueueError>>()?;
-        let next = items.last().filter(|_| rows.len() > limit).map(|last| {
+        let item = |row: &_| Ok(standing(row)?.into_domain()?);
+        page_of(&rows, limit, item, |last: &JobRecord| {
             let seq = job_id::sequence(last.job);
             JobCursor { seq }.encode(lane)
-        });
-        Ok(Page { items, next })
+        })
     }
 
     async fn erase_lane(&self, lane: &OrderingKey) -> Result<(), QueueError> {

@@ -23,6 +23,7 @@ use super::claim::lease_micros;
 use super::fault::Fault;
 use super::sql::{Columns, Values};
 use crate::cursor::{DueCursor, MessageCursor, TransactionCursor};
+use crate::page::{none_of, one_more_than, page_of};
 use crate::row::{
     ContentRow, ConversationRow, CorruptField, CreatorRow, DecisionRow, FanRow, MessageRow,
     TransactionRow,
@@ -146,22 +147,10 @@ impl Store for PostgresBackend {
             .add(after.map(|after| after.sent_at))?
             .add(after.map(|after| after.id))?;
         let rows = self.database().call(MESSAGES, values).await?;
-        let items = rows
-            .iter()
-            .take(limit)
-            .map(|row| Ok(message(row, id)?.into_domain(id)?))
-            .collect::<Result<Vec<Message>, StoreError>>()?;
-        let next = match items.last() {
-            Some(last) if rows.len() > limit => {
-                let end = MessageCursor {
-                    sent_at: last.sent_at.as_micros(),
-                    id: last.id.as_uuid(),
-                };
-                Some(end.encode(id))
-            }
-            _ => None,
-        };
-        Ok(Page { items, next })
+        let item = |row: &_| Ok(message(row, id)?.into_domain(id)?);
+        page_of(&rows, limit, item, |last| {
+            MessageCursor::at(last).encode(id)
+        })
     }
 
     async fn message(
@@ -195,22 +184,10 @@ impl Store for PostgresBackend {
             .add(after.map(|after| after.at))?
             .add(after.map(|after| after.id))?;
         let rows = self.database().call(TRANSACTIONS, values).await?;
-        let items = rows
-            .iter()
-            .take(limit)
-            .map(|row| Ok(transaction(row)?.into_domain(id)?))
-            .collect::<Result<Vec<Transaction>, StoreError>>()?;
-        let next = match items.last() {
-            Some(last) if rows.len() > limit => {
-                let end = TransactionCursor {
-                    at: last.at.as_micros(),
-                    id: last.id.as_uuid(),
-                };
-                Some(end.encode(id))
-            }
-            _ => None,
-        };
-        Ok(Page { items, next })
+        let item = |row: &_| Ok(transaction(row)?.into_domain(id)?);
+        page_of(&rows, limit, item, |last| {
+            TransactionCursor::at(last).encode(id)
+        })
     }
 
     async fn transaction(
@@ -248,23 +225,8 @@ impl Store for PostgresBackend {
             .add(after.map(|after| after.creator))?
             .add(after.map(|after| after.fan))?;
         let rows = self.database().call(DUE, values).await?;
-        let items = rows
-            .iter()
-            .take(limit)
-            .map(|row| Ok(due(row)?))
-            .collect::<Result<Vec<Due>, StoreError>>()?;
-        let next = match items.last() {
-            Some(last) if rows.len() > limit => Some(
-                DueCursor {
-                    wake_at: last.wake_at.as_micros(),
-                    creator: last.conversation.creator.as_uuid(),
-                    fan: last.conversation.fan.as_uuid(),
-                }
-                .encode(of),
-            ),
-            _ => None,
-        };
-        Ok(Page { items, next })
+        let item = |row: &_| Ok(due(row)?);
+        page_of(&rows, limit, item, |last| DueCursor::at(last).encode(of))
     }
 
     async fn commit(
@@ -377,19 +339,6 @@ fn key(id: ConversationId) -> Result<Values, Fault> {
     Values::default()
         .add(id.creator.as_uuid())?
         .add(id.fan.as_uuid())
-}
-
-/// A page of nothing, which leaves its reader where they are.
-pub(super) fn none_of<T>(page: &PageRequest) -> Page<T> {
-    Page {
-        items: Vec::new(),
-        next: page.after.clone(),
-    }
-}
-
-/// How many rows to read for a page of `limit`: one more tells whether there are more.
-pub(super) fn one_more_than(limit: usize) -> i64 {
-    i64::try_from(limit).map_or(i64::MAX, |limit| limit.saturating_add(1))
 }
 
 pub(super) fn revision(columns: Columns<'_>, index: usize) -> Result<Revision, CorruptField> {

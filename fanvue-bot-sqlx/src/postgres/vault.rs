@@ -16,8 +16,9 @@ use sqlx::{Decode, Postgres, Type};
 use super::PostgresBackend;
 use super::fault::Fault;
 use super::sql::{Columns, Values};
-use super::store::{MOST_ITEMS, one_more_than, revision};
+use super::store::{MOST_ITEMS, revision};
 use crate::cursor::SecretCursor;
+use crate::page::one_more_than;
 use crate::row::CorruptField;
 use crate::sealed::{kind_column, owner_column, page_of_sealed};
 

@@ -11,8 +11,9 @@ use sqlx::sqlite::SqliteRow;
 
 use super::SqliteBackend;
 use super::sql::{Columns, Values, fetch};
-use super::store::{MOST_ITEMS, none_of, one_more_than};
+use super::store::MOST_ITEMS;
 use crate::cursor::DecisionCursor;
+use crate::page::{none_of, one_more_than, page_of};
 use crate::row::{CorruptField, DecisionRow};
 
 const OF_FAN: &str = "\
@@ -63,16 +64,10 @@ impl AdminQueries for SqliteBackend {
             DecisionsOf::Reason(_, reason) => (OF_REASON, values.text(reason.as_str())?),
         };
         let rows = fetch(self.readers(), sql, values).await?;
-        let items = rows
-            .iter()
-            .take(limit)
-            .map(|row| decided(row, of.creator()))
-            .collect::<Result<Vec<_>, CorruptField>>()?;
-        let next = items
-            .last()
-            .filter(|_| rows.len() > limit)
-            .map(|last| DecisionCursor::at(last).encode(of));
-        Ok(Page { items, next })
+        let item = |row: &_| Ok(decided(row, of.creator())?);
+        page_of(&rows, limit, item, |last| {
+            DecisionCursor::at(last).encode(of)
+        })
     }
 
     async fn decision_counts(

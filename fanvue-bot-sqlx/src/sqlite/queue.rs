@@ -13,13 +13,14 @@ use fanvue_bot_core::time::Timestamp;
 use sqlx::sqlite::SqliteRow;
 
 use super::sql::{Columns, Values, fetch};
-use super::store::{MOST_ITEMS, none_of, one_more_than};
+use super::store::MOST_ITEMS;
 use super::write::{
     Call, Claiming, Completing, DeadLettering, ErasingLane, Extending, Op, Rescheduling,
 };
 use super::{SqliteBackend, wake};
 use crate::cursor::JobCursor;
 use crate::job_id;
+use crate::page::{none_of, one_more_than, page_of};
 use crate::row::{CorruptField, StandingRow};
 
 /// Those that live and those that were given up, which alone have a time of that.
@@ -134,16 +135,11 @@ impl JobQueue for SqliteBackend {
             .int(after)?
             .int(one_more_than(limit))?;
         let rows = fetch(self.readers(), JOBS, values).await?;
-        let items = rows
-            .iter()
-            .take(limit)
-            .map(|row| Ok(standing(row)?.into_domain()?))
-            .collect::<Result<Vec<JobRecord>, QueueError>>()?;
-        let next = items.last().filter(|_| rows.len() > limit).map(|last| {
+        let item = |row: &_| Ok(standing(row)?.into_domain()?);
+        page_of(&rows, limit, item, |last: &JobRecord| {
             let seq = job_id::sequence(last.job);
             JobCursor { seq }.encode(lane)
-        });
-        Ok(Page { items, next })
+        })
     }
 
     async fn erase_lane(&self, lane: &OrderingKey) -> Result<(), QueueError> {

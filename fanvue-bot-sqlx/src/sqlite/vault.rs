@@ -16,9 +16,10 @@ use uuid::Uuid;
 use super::SqliteBackend;
 use super::fault::Fault;
 use super::sql::{Columns, Values, fetch};
-use super::store::{MOST_ITEMS, one_more_than};
+use super::store::MOST_ITEMS;
 use super::write::{Call, DeletingSecret, Op, PuttingSecret, RewrappingSecret};
 use crate::cursor::SecretCursor;
+use crate::page::one_more_than;
 use crate::row::CorruptField;
 use crate::sealed::{kind_column, owner_column, page_of_sealed};
 
