@@ -67,7 +67,8 @@ impl Bot {
         let database = SqliteBackend::open(data.join("bot.db"))
             .await
             .context("the database does not open")?;
-        let backend = Backend::shared(Arc::new(database.clone()));
+        let backend =
+            Backend::shared(Arc::new(database.clone())).broadcasts(Arc::new(database.clone()));
         let vault = Arc::new(SqliteVault::new(database.clone(), keyring(data)?));
 
         let fanvue = Arc::new(

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::broadcast::Broadcasts;
 use crate::inbox::Inbox;
 use crate::queue::{JobQueue, NewJob, QueueError};
 use crate::retry::Retry;
@@ -77,6 +78,7 @@ pub struct Backend {
     queue: Arc<dyn JobQueue>,
     commit: Arc<dyn CommitAndEnqueue>,
     inbox: Option<Arc<dyn Inbox>>,
+    broadcasts: Option<Arc<dyn Broadcasts>>,
 }
 
 impl Backend {
@@ -88,6 +90,7 @@ impl Backend {
             queue: Arc::<B>::clone(&backend) as Arc<dyn JobQueue>,
             commit: backend,
             inbox: None,
+            broadcasts: None,
         }
     }
 
@@ -103,6 +106,7 @@ impl Backend {
             queue,
             commit,
             inbox: None,
+            broadcasts: None,
         }
     }
 
@@ -114,6 +118,21 @@ impl Backend {
     pub fn inbox(mut self, inbox: Arc<dyn Inbox>) -> Self {
         self.inbox = Some(inbox);
         self
+    }
+
+    /// Keeping broadcasts here. Default: none, so that there are no broadcasts.
+    ///
+    /// All processes of a deployment need the same.
+    #[must_use]
+    pub fn broadcasts(mut self, broadcasts: Arc<dyn Broadcasts>) -> Self {
+        self.broadcasts = Some(broadcasts);
+        self
+    }
+
+    /// Where broadcasts are kept, if they are.
+    #[must_use]
+    pub const fn broadcasts_in(&self) -> Option<&Arc<dyn Broadcasts>> {
+        self.broadcasts.as_ref()
     }
 
     /// The inbox, if events are kept in one.

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::client::RemoteMessage;
-use crate::conversation::{Conversation, Reply, Stopped};
+use crate::conversation::{Clearance, Conversation, Reply, Stopped};
 use crate::decision::{Decision, Outcome, Rule};
 use crate::fan::FanProfile;
 use crate::flow::{self, Acted, Context, Input};
@@ -363,7 +363,7 @@ impl<'a> Batch<'a> {
             let mut message = self.message(sent.message, Author::Bot, content, sent.sent_at);
             message.turn = Some(sent.turn);
             self.change.messages.push(message);
-            self.replied = true;
+            self.replied |= sent.clearance != Clearance::Broadcast;
         }
         for human in transition.by_human {
             // The rest of what it says, such as media, is learned when the chat is read next.

@@ -3,6 +3,7 @@
 //! Stateless: the caller passes the credential with each call, so nothing refreshes behind its back.
 //! Sources of the facts named here: the Fanvue API documentation, versions of 2026.
 
+mod list;
 mod subscription;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+pub use self::list::{CustomList, FanList, SmartList, UnknownSmartList};
 pub use self::subscription::{SubscribedWebhook, SubscriptionId, WebhookSubscription};
 use crate::fan::FanProfile;
 use crate::id::{AccountId, FanId, MediaId, MessageId};
@@ -524,6 +526,28 @@ pub trait FanvueClient: fmt::Debug + Send + Sync + 'static {
     /// [`ClientError::Rejected`] if there are more than 100.
     async fn presence(&self, auth: &Auth, fans: &[FanId]) -> Result<Vec<Presence>, ClientError>;
 
+    /// The lists of fans that the creator keeps: `GET /chats/lists/custom`, scopes `read:chat` and `read:fan`.
+    ///
+    /// # Errors
+    /// As [`ClientError`] says.
+    async fn custom_lists(
+        &self,
+        auth: &Auth,
+        page: &PageRequest,
+    ) -> Result<Page<CustomList>, ClientError>;
+
+    /// Who is in a list, in Fanvue's order, with the same scopes. A fan who joins or leaves while pages are read may
+    /// be listed twice or not at all.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`] if there is no such list.
+    async fn list_members(
+        &self,
+        auth: &Auth,
+        list: FanList,
+        page: &PageRequest,
+    ) -> Result<Page<FanProfile>, ClientError>;
+
     /// Every call has ended, well or badly, within this time. An engine waits this long before it takes a
     /// send that did not report for lost.
     fn longest_request(&self) -> Duration;
@@ -706,6 +730,14 @@ macro_rules! forward_client {
 
             async fn presence(&self, auth: &Auth, fans: &[FanId]) -> Result<Vec<Presence>, ClientError> {
                 (**self).presence(auth, fans).await
+            }
+
+            async fn custom_lists(&self, auth: &Auth, page: &PageRequest) -> Result<Page<CustomList>, ClientError> {
+                (**self).custom_lists(auth, page).await
+            }
+
+            async fn list_members(&self, auth: &Auth, list: FanList, page: &PageRequest) -> Result<Page<FanProfile>, ClientError> {
+                (**self).list_members(auth, list, page).await
             }
 
             fn longest_request(&self) -> Duration {

@@ -1,11 +1,13 @@
 //! The state of one conversation: everything the next step depends on, in one value.
 
+mod delivery;
 mod erasure;
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::delivery::{Delivery, DeliveryState, MOST_DELIVERIES, Skip};
 pub use self::erasure::Erasure;
 use crate::decision::WaitCause;
 use crate::draft::{Draft, Note};
@@ -93,6 +95,10 @@ pub struct Conversation {
     /// What of the creator's settings is different for this fan.
     #[serde(default, skip_serializing_if = "Overrides::is_none")]
     pub overrides: Overrides,
+    /// The latest broadcasts and what became of them for this fan, the oldest first, at most [`MOST_DELIVERIES`];
+    /// one of them may be on its way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deliveries: Vec<Delivery>,
     /// Up to where the conversation was erased.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erasure: Option<Erasure>,
@@ -125,6 +131,7 @@ impl Conversation {
             fan_messages: 0,
             spend: Spend::none(),
             overrides: Overrides::none(),
+            deliveries: Vec::new(),
             erasure: None,
         }
     }
@@ -276,6 +283,8 @@ pub enum Clearance {
     Automatic,
     /// An operator read and approved it.
     Approved,
+    /// An operator wrote it to many. It answers nobody, and waits for the end of quiet hours in every mode.
+    Broadcast,
 }
 
 impl Clearance {

@@ -42,11 +42,13 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::backend::{Backend, BackendError};
-use crate::conversation::{Conversation, Erasure, Phase, Reply, Stopped};
+use crate::conversation::{Conversation, Delivery, Erasure, Phase, Reply, Stopped};
 use crate::decision::{Decision, Outcome};
 use crate::draft::Draft;
 use crate::fan::FanProfile;
-use crate::id::{ConversationId, CreatorId, FanId, JobId, MediaId, MessageId, TransactionId};
+use crate::id::{
+    BroadcastId, ConversationId, CreatorId, FanId, JobId, MediaId, MessageId, TransactionId,
+};
 use crate::ledger::{Reference, Spend, Transaction, TransactionKind};
 use crate::message::{Author, Message, MessageType};
 use crate::money::{Cents, Currency};
@@ -60,6 +62,8 @@ pub const FORMAT: &str = "fanvue-bot.fan";
 /// The version of the document that this version of the library writes.
 pub const VERSION: u32 = 1;
 
+/// How many broadcasts a document tells of: more than anybody gets in years.
+const BROADCASTS: usize = 1_000;
 /// How many lines are read at a time, so that a long chat does not lie in memory.
 const AT_ONCE: usize = 500;
 
@@ -113,6 +117,31 @@ pub struct Head {
     pub nickname: Option<Arc<str>>,
     /// How the conversation stands.
     pub conversation: Standing,
+    /// The broadcasts of which they are a recipient, at most 1000.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recipient_of: Vec<RecipientOf>,
+}
+
+/// A broadcast of which the fan is a recipient. `Debug` shows no name.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RecipientOf {
+    /// Which broadcast.
+    pub broadcast: BroadcastId,
+    /// How it stands, by the name of a [`Standing`](crate::broadcast::Standing).
+    pub standing: Box<str>,
+    /// What they went by in the list from which they were added.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Arc<str>>,
+}
+
+impl fmt::Debug for RecipientOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecipientOf")
+            .field("broadcast", &self.broadcast)
+            .field("standing", &self.standing)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How a conversation stands.
@@ -154,6 +183,9 @@ pub struct Standing {
     /// The latest replies that an operator was asked to decide on, and what became of each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub drafts: Vec<Draft>,
+    /// The latest broadcasts, and whether they went to the fan.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub broadcasts: Vec<Delivery>,
     /// Up to where the fan was erased before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erasure: Option<Erasure>,
@@ -377,7 +409,23 @@ impl FanExport {
             display_name: fan.display_name,
             nickname: fan.nickname,
             conversation: standing(conversation.value),
+            recipient_of: self.recipient_of().await?,
         }))
+    }
+
+    async fn recipient_of(&self) -> Result<Vec<RecipientOf>, BackendError> {
+        let Some(broadcasts) = self.backend.broadcasts_in() else {
+            return Ok(Vec::new());
+        };
+        let listed = broadcasts.broadcasts_to(self.id, None, BROADCASTS).await?;
+        Ok(listed
+            .into_iter()
+            .map(|recipient| RecipientOf {
+                broadcast: recipient.broadcast,
+                standing: recipient.standing.as_str().into(),
+                name: recipient.name,
+            })
+            .collect())
     }
 }
 
@@ -437,6 +485,7 @@ fn standing(state: Conversation) -> Standing {
         unanswered: state.pending.iter().map(|message| message.id).collect(),
         draft,
         drafts: state.drafts,
+        broadcasts: state.deliveries,
         erasure: state.erasure,
     }
 }

@@ -101,6 +101,16 @@ uuid_id!(
     "media id"
 );
 uuid_id!(
+    /// A list of fans that the creator keeps at Fanvue, by Fanvue's UUID.
+    ListId,
+    "list id"
+);
+uuid_id!(
+    /// A message to many. Ours; whoever makes one draws it, so that making it again changes nothing.
+    BroadcastId,
+    "broadcast id"
+);
+uuid_id!(
     /// A job in the queue. Ours; version 7, so ids grow with time.
     JobId,
     "job id"

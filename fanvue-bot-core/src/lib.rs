@@ -95,6 +95,7 @@
 pub mod admin;
 pub mod backend;
 mod batch;
+pub mod broadcast;
 pub mod catch_up;
 pub mod ceiling;
 pub mod client;

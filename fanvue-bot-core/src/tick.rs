@@ -3,6 +3,7 @@
 //! A deployment in which a `worker` runs needs a tick now and then for what a worker does not do; one
 //! without a worker needs it every minute.
 
+use crate::broadcast::{Advanced, Broadcaster};
 use crate::engine::{CaughtUp, Engine, EngineError};
 use crate::id::CreatorId;
 use crate::oauth::{Authorizer, Connection, GrantId};
@@ -22,6 +23,8 @@ use std::time::Duration;
 const UNUSED: Duration = Duration::from_secs(86_400);
 /// How many creators are listed at a time.
 const PAGE: usize = 100;
+/// How many broadcasts are listed at a time.
+const BROADCASTS: usize = 50;
 /// Where the round through the creators stands: the last one that was seen to.
 const ROUND: &str = "tick";
 
@@ -31,6 +34,7 @@ const ROUND: &str = "tick";
 /// - erases authorizations that nobody came back to, for each creator in turn, and those of agencies,
 /// - uses refresh tokens that were not used for a day, so that they do not lapse,
 /// - reads the chats again for what webhooks missed, of each creator whose time it is ([`Engine::catch_up`]),
+/// - sees to the broadcasts that are due, so that scheduled ones begin ([`Broadcaster::advance`]),
 /// - writes how things go to the store ([`Pulse::flush`]).
 ///
 /// Leases that lapsed need nobody: whoever claims finds them.
@@ -50,6 +54,8 @@ pub struct TickReport {
     pub found: u64,
     /// Polls that have to wait, because something failed or Fanvue said so.
     pub polls_put_off: u64,
+    /// How often a broadcast was seen to.
+    pub broadcasts: u64,
     /// Creators who were seen to.
     pub creators: u64,
     /// Authorizations that had expired and were erased.
@@ -99,6 +105,7 @@ impl Tick {
         self.agencies(until, &mut report).await;
         self.creators(until, &mut report).await?;
         self.polls(until, &mut report).await?;
+        self.broadcasts(until, &mut report).await?;
         let (pulse, now): (&Pulse, _) = (self.engine.pulse(), self.engine.now());
         pulse.flush(&**self.store(), now).await?;
         Ok(report)
@@ -123,6 +130,39 @@ impl Tick {
             }
         }
         Ok(())
+    }
+
+    /// Sees to the broadcasts that are due, in turns. The sends themselves are done by whoever works on conversations.
+    async fn broadcasts(
+        &self,
+        until: Timestamp,
+        report: &mut TickReport,
+    ) -> Result<(), EngineError> {
+        let Some(broadcaster) = Broadcaster::new(&self.engine) else {
+            return Ok(());
+        };
+        loop {
+            let mut more = false;
+            for (creator, id) in broadcaster.due(BROADCASTS).await? {
+                if self.engine.now() >= until {
+                    report.more = true;
+                    return Ok(());
+                }
+                match broadcaster.advance(creator, id).await {
+                    Ok(advanced) => {
+                        report.broadcasts += 1;
+                        more |= advanced == Advanced::More;
+                    }
+                    Err(error) => {
+                        report.failed += 1;
+                        tracing::warn!(broadcast.id = %id, error = %FailureNote::from_error(&error), "a broadcast could not be seen to");
+                    }
+                }
+            }
+            if !more {
+                return Ok(());
+            }
+        }
     }
 
     /// Sees to the creators, from where the last round stopped.

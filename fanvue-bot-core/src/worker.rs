@@ -1,6 +1,7 @@
 //! The loop that claims, renews and drains. Brings tokio, and is the one place of core that sleeps.
 
 mod batch;
+mod broadcasts;
 mod inbox;
 mod polls;
 mod trouble;
@@ -179,7 +180,7 @@ impl Worker {
         let mut swept_to = None;
         // Kept here, so that no other event restarts the wait.
         let mut trouble: Option<Trouble> = None;
-        // Both begin anew where they stood, whenever they are dropped.
+        // All begin anew where they stood, whenever they are dropped.
         let mut beside = JoinSet::new();
         beside.spawn(polls::poll_chats(engine.clone(), options.polls));
         beside.spawn(inbox::take_in_for_ever(
@@ -187,6 +188,7 @@ impl Worker {
             options.id.clone(),
             options.poll,
         ));
+        beside.spawn(broadcasts::see_to_broadcasts(engine.clone()));
         tokio::pin!(shutdown);
 
         tracing::info!(worker.id = %options.id, concurrency = options.concurrency, "worker started");

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use fanvue_bot_core::client::{
-    AppCredentials, Auth, AuthorizationGrant, ChatFilter, ChatSummary, ClientError, FanvueClient,
-    MarkAsRead, MessageQuery, OutgoingMessage, Presence, Reach, RefreshToken, RemoteMessage,
-    SubscribedWebhook, SubscriptionId, TokenSet, Typing, UnreadCounts, User, WebhookSubscription,
+    AppCredentials, Auth, AuthorizationGrant, ChatFilter, ChatSummary, ClientError, CustomList,
+    FanList, FanvueClient, MarkAsRead, MessageQuery, OutgoingMessage, Presence, Reach,
+    RefreshToken, RemoteMessage, SubscribedWebhook, SubscriptionId, TokenSet, Typing, UnreadCounts,
+    User, WebhookSubscription,
 };
+use fanvue_bot_core::fan::FanProfile;
 use fanvue_bot_core::id::{FanId, MessageId};
 use fanvue_bot_core::page::{Page, PageRequest};
 use fanvue_bot_core::rate::Budget;
@@ -31,6 +33,7 @@ use crate::oauth::OAuthEndpoints;
 use crate::transport::{Answer, Transport};
 use crate::wire::FromAnswer;
 use crate::wire::chat::ChatWire;
+use crate::wire::fan_list::{CustomListWire, MemberWire};
 use crate::wire::list::List;
 use crate::wire::message::MessageWire;
 use crate::wire::outgoing::{ChatChange, NewChat, OutgoingWire, TypingSignal};
@@ -341,10 +344,7 @@ impl FanvueClient for RestClient {
         page: &PageRequest,
     ) -> Result<Page<ChatSummary>, ClientError> {
         let step = Step::new(page)?;
-        let mut query = step.query(match self.family {
-            PathFamily::V1 => FirstPage::Size,
-            PathFamily::Legacy => FirstPage::Numbered,
-        });
+        let mut query = step.query(self.family.first_page());
         let unread_only = matches!(filter, ChatFilter::Unread);
         if unread_only && auth.reach == Reach::Own {
             query.push(("filter", "unread".to_owned()));
@@ -447,6 +447,40 @@ impl FanvueClient for RestClient {
             .bucket(Bucket::Statuses);
         let known: PresenceWire = self.fetch(auth, call).await?;
         Ok(known.of(fans))
+    }
+
+    async fn custom_lists(
+        &self,
+        auth: &Auth,
+        page: &PageRequest,
+    ) -> Result<Page<CustomList>, ClientError> {
+        let step = Step::new(page)?;
+        let query = step.query(self.family.first_page());
+        let call = Call::get("chats/lists/custom", "/chats/lists/custom".to_owned());
+        let list: List<CustomListWire> = self.fetch(auth, call.query(query)).await?;
+        Ok(list.page(&step, CustomListWire::into_list))
+    }
+
+    async fn list_members(
+        &self,
+        auth: &Auth,
+        list: FanList,
+        page: &PageRequest,
+    ) -> Result<Page<FanProfile>, ClientError> {
+        let step = Step::new(page)?;
+        let query = step.query(self.family.first_page());
+        let call = match list {
+            FanList::Smart(list) => Call::get(
+                "chats/lists/smart/{list}",
+                format!("/chats/lists/smart/{list}"),
+            ),
+            FanList::Custom(list) => Call::get(
+                "chats/lists/custom/{list}",
+                format!("/chats/lists/custom/{list}"),
+            ),
+        };
+        let members: List<MemberWire> = self.fetch(auth, call.query(query)).await?;
+        Ok(members.page(&step, MemberWire::into_fan))
     }
 
     fn longest_request(&self) -> Duration {

@@ -2,6 +2,8 @@
 
 use fanvue_bot_core::client::Reach;
 
+use crate::cursor::FirstPage;
+
 /// Which generation of Fanvue's paths is called.
 ///
 /// A setting of the deployment: an account works with either, and lists differ in how they are paged.
@@ -30,6 +32,14 @@ impl PathFamily {
         match reach {
             Reach::Own => format!("{prefix}{path}"),
             Reach::Agency(creator) => format!("{prefix}/creators/{creator}{path}"),
+        }
+    }
+
+    /// How most lists are asked for their first page; those of messages differ.
+    pub(crate) const fn first_page(self) -> FirstPage {
+        match self {
+            Self::V1 => FirstPage::Size,
+            Self::Legacy => FirstPage::Numbered,
         }
     }
 

@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 
 use fanvue_bot_core::admin::{DecidedMessage, DecisionsOf};
+use fanvue_bot_core::broadcast::Broadcast;
 use fanvue_bot_core::id::{ConversationId, CreatorId};
 use fanvue_bot_core::ledger::Transaction;
 use fanvue_bot_core::message::Message;
-use fanvue_bot_core::page::Cursor;
+use fanvue_bot_core::page::{Cursor, PageRequest};
 use fanvue_bot_core::queue::{OrderingKey, QueueError};
 use fanvue_bot_core::secret::VaultError;
 use fanvue_bot_core::store::{Due, StoreError};
@@ -39,6 +40,13 @@ pub(crate) struct DueCursor {
 pub(crate) struct DecisionCursor {
     pub(crate) decided_at: i64,
     pub(crate) fan: Uuid,
+    pub(crate) id: Uuid,
+}
+
+/// The last broadcast of a page of a creator's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BroadcastCursor {
+    pub(crate) created_at: i64,
     pub(crate) id: Uuid,
 }
 
@@ -151,6 +159,31 @@ impl DecisionCursor {
             fan,
             id,
         })
+    }
+}
+
+impl BroadcastCursor {
+    pub(crate) fn at(last: &Broadcast) -> Self {
+        Self {
+            created_at: last.created_at.as_micros(),
+            id: last.id.as_uuid(),
+        }
+    }
+
+    pub(crate) fn encode(self, creator: CreatorId) -> Cursor {
+        encode("b1", mark(&[creator.as_uuid()]), self.created_at, [self.id])
+    }
+
+    /// Where a page begins; the first is after the end of time.
+    pub(crate) fn of(page: &PageRequest, creator: CreatorId) -> Result<Self, StoreError> {
+        let Some(cursor) = &page.after else {
+            return Ok(Self {
+                created_at: i64::MAX,
+                id: Uuid::max(),
+            });
+        };
+        let (created_at, [id]) = decode(cursor, "b1", mark(&[creator.as_uuid()]))?;
+        Ok(Self { created_at, id })
     }
 }
 

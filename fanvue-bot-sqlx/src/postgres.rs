@@ -28,6 +28,7 @@
 //! Behind a pooler in transaction mode set [`Pooler::Transaction`]: nothing is kept on a connection then.
 //! Migrations may run through it.
 
+mod broadcasts;
 mod claim;
 mod decisions;
 mod fault;

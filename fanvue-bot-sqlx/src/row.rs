@@ -3,6 +3,7 @@
 //! A row holds what a column holds: integers, text, bytes. Back ends bind and read these; none of them
 //! knows how a domain type is written.
 
+mod broadcast;
 mod conversation;
 mod creator;
 mod fan;
@@ -15,6 +16,7 @@ use std::fmt;
 use fanvue_bot_core::queue::QueueError;
 use fanvue_bot_core::store::StoreError;
 
+pub(crate) use self::broadcast::{BroadcastRow, standing};
 pub(crate) use self::conversation::ConversationRow;
 pub(crate) use self::creator::CreatorRow;
 pub(crate) use self::fan::FanRow;
@@ -69,7 +71,7 @@ impl From<CorruptField> for QueueError {
 }
 
 /// A value that no column can hold; nothing of the kind is written.
-fn rejected(field: &str, why: &str) -> StoreError {
+pub(crate) fn rejected(field: &str, why: &str) -> StoreError {
     StoreError::Rejected {
         reason: format!("{field} {why}"),
     }

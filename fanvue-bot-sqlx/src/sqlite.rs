@@ -19,6 +19,7 @@
 //! remain in the write-ahead log until it is moved into the file, which [`SqliteBackend::close`] does, and
 //! then removed or written over. Copies and backups are the operator's.
 
+mod broadcasts;
 mod decisions;
 mod fault;
 mod open;

@@ -69,23 +69,26 @@ pub(crate) enum Effect {
 macro_rules! decorate_ports {
     ($type:ident) => {
         const _: () = {
+            use std::collections::BTreeMap;
+            use std::sync::Arc;
             use std::time::Duration;
 
             use async_trait::async_trait;
             use fanvue_bot_core::admin::{AdminQueries, DecidedMessage, DecisionsOf, TimeSpan};
             use fanvue_bot_core::backend::{Atomicity, BackendError, CommitAndEnqueue};
+            use fanvue_bot_core::broadcast::{Broadcast, Broadcasts, Recipient, Standing};
             use fanvue_bot_core::client::{
                 AppCredentials, Auth, AuthorizationGrant, ChatFilter, ChatSummary, ClientError,
-                FanvueClient, MessageQuery, OutgoingMessage, Presence, RefreshToken, RemoteMessage,
-                SubscribedWebhook, SubscriptionId, TokenSet, Typing, UnreadCounts, User,
-                WebhookSubscription,
+                CustomList, FanList, FanvueClient, MessageQuery, OutgoingMessage, Presence,
+                RefreshToken, RemoteMessage, SubscribedWebhook, SubscriptionId, TokenSet, Typing,
+                UnreadCounts, User, WebhookSubscription,
             };
             use fanvue_bot_core::conversation::Conversation;
             use fanvue_bot_core::creator::Creator;
             use fanvue_bot_core::decision::Reason;
             use fanvue_bot_core::fan::FanProfile;
             use fanvue_bot_core::id::{
-                AccountId, ConversationId, CreatorId, FanId, MessageId, TransactionId,
+                AccountId, BroadcastId, ConversationId, CreatorId, FanId, MessageId, TransactionId,
             };
             use fanvue_bot_core::inbox::{Inbox, KeptEvent, KeptId, WaitingEvent};
             use fanvue_bot_core::ledger::Transaction;
@@ -535,6 +538,170 @@ macro_rules! decorate_ports {
             }
 
             #[async_trait]
+            impl<T: Broadcasts> Broadcasts for $type<T> {
+                async fn broadcast(
+                    &self,
+                    creator: CreatorId,
+                    id: BroadcastId,
+                ) -> Result<Option<Versioned<Broadcast>>, StoreError> {
+                    self.around(
+                        "Broadcasts::broadcast",
+                        Read,
+                        self.inner.broadcast(creator, id),
+                    )
+                    .await
+                }
+
+                async fn broadcasts(
+                    &self,
+                    creator: CreatorId,
+                    page: &PageRequest,
+                ) -> Result<Page<Versioned<Broadcast>>, StoreError> {
+                    self.around(
+                        "Broadcasts::broadcasts",
+                        Read,
+                        self.inner.broadcasts(creator, page),
+                    )
+                    .await
+                }
+
+                async fn due_broadcasts(
+                    &self,
+                    now: Timestamp,
+                    limit: usize,
+                ) -> Result<Vec<(CreatorId, BroadcastId)>, StoreError> {
+                    self.around(
+                        "Broadcasts::due_broadcasts",
+                        Read,
+                        self.inner.due_broadcasts(now, limit),
+                    )
+                    .await
+                }
+
+                async fn put_broadcast(
+                    &self,
+                    broadcast: &Broadcast,
+                    expected: Option<Revision>,
+                ) -> Result<Revision, StoreError> {
+                    self.around(
+                        "Broadcasts::put_broadcast",
+                        Write,
+                        self.inner.put_broadcast(broadcast, expected),
+                    )
+                    .await
+                }
+
+                async fn add_recipients(
+                    &self,
+                    creator: CreatorId,
+                    id: BroadcastId,
+                    fans: &[FanProfile],
+                ) -> Result<(), StoreError> {
+                    self.around(
+                        "Broadcasts::add_recipients",
+                        Write,
+                        self.inner.add_recipients(creator, id, fans),
+                    )
+                    .await
+                }
+
+                async fn recipient_names(
+                    &self,
+                    creator: CreatorId,
+                    id: BroadcastId,
+                    fans: &[FanId],
+                ) -> Result<BTreeMap<FanId, Arc<str>>, StoreError> {
+                    self.around(
+                        "Broadcasts::recipient_names",
+                        Read,
+                        self.inner.recipient_names(creator, id, fans),
+                    )
+                    .await
+                }
+
+                async fn move_recipients(
+                    &self,
+                    creator: CreatorId,
+                    id: BroadcastId,
+                    fans: &[FanId],
+                    from: Standing,
+                    to: Standing,
+                ) -> Result<(), StoreError> {
+                    self.around(
+                        "Broadcasts::move_recipients",
+                        Write,
+                        self.inner.move_recipients(creator, id, fans, from, to),
+                    )
+                    .await
+                }
+
+                async fn recipients(
+                    &self,
+                    creator: CreatorId,
+                    id: BroadcastId,
+                    standing: Standing,
+                    after: Option<FanId>,
+                    limit: usize,
+                ) -> Result<Vec<FanId>, StoreError> {
+                    self.around(
+                        "Broadcasts::recipients",
+                        Read,
+                        self.inner.recipients(creator, id, standing, after, limit),
+                    )
+                    .await
+                }
+
+                async fn recipient_counts(
+                    &self,
+                    creator: CreatorId,
+                    id: BroadcastId,
+                ) -> Result<Vec<(Standing, u64)>, StoreError> {
+                    self.around(
+                        "Broadcasts::recipient_counts",
+                        Read,
+                        self.inner.recipient_counts(creator, id),
+                    )
+                    .await
+                }
+
+                async fn clear_gathered(
+                    &self,
+                    creator: CreatorId,
+                    id: BroadcastId,
+                ) -> Result<(), StoreError> {
+                    self.around(
+                        "Broadcasts::clear_gathered",
+                        Write,
+                        self.inner.clear_gathered(creator, id),
+                    )
+                    .await
+                }
+
+                async fn broadcasts_to(
+                    &self,
+                    fan: ConversationId,
+                    after: Option<BroadcastId>,
+                    limit: usize,
+                ) -> Result<Vec<Recipient>, StoreError> {
+                    self.around(
+                        "Broadcasts::broadcasts_to",
+                        Read,
+                        self.inner.broadcasts_to(fan, after, limit),
+                    )
+                    .await
+                }
+
+                async fn forget_recipient(&self, fan: ConversationId) -> Result<(), StoreError> {
+                    self.around(
+                        "Broadcasts::forget_recipient",
+                        Write,
+                        self.inner.forget_recipient(fan),
+                    )
+                    .await
+                }
+            }
+
+            #[async_trait]
             impl<T: LlmProvider> LlmProvider for $type<T> {
                 async fn complete(
                     &self,
@@ -758,6 +925,33 @@ macro_rules! decorate_ports {
                         "FanvueClient::presence",
                         Read,
                         self.inner.presence(auth, fans),
+                    )
+                    .await
+                }
+
+                async fn custom_lists(
+                    &self,
+                    auth: &Auth,
+                    page: &PageRequest,
+                ) -> Result<Page<CustomList>, ClientError> {
+                    self.around(
+                        "FanvueClient::custom_lists",
+                        Read,
+                        self.inner.custom_lists(auth, page),
+                    )
+                    .await
+                }
+
+                async fn list_members(
+                    &self,
+                    auth: &Auth,
+                    list: FanList,
+                    page: &PageRequest,
+                ) -> Result<Page<FanProfile>, ClientError> {
+                    self.around(
+                        "FanvueClient::list_members",
+                        Read,
+                        self.inner.list_members(auth, list, page),
                     )
                     .await
                 }

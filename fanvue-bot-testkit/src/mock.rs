@@ -33,9 +33,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use fanvue_bot_core::client::{
-    AppCredentials, Auth, AuthorizationGrant, ChatFilter, ChatSummary, ClientError, FanvueClient,
-    MessageQuery, OutgoingMessage, Presence, RefreshToken, RemoteMessage, SubscribedWebhook,
-    SubscriptionId, TokenSet, Typing, UnreadCounts, User, WebhookSubscription,
+    AppCredentials, Auth, AuthorizationGrant, ChatFilter, ChatSummary, ClientError, CustomList,
+    FanList, FanvueClient, MessageQuery, OutgoingMessage, Presence, RefreshToken, RemoteMessage,
+    SubscribedWebhook, SubscriptionId, TokenSet, Typing, UnreadCounts, User, WebhookSubscription,
 };
 use fanvue_bot_core::conversation::Conversation;
 use fanvue_bot_core::creator::Creator;
@@ -151,6 +151,8 @@ mock! {
         async fn set_typing(&self, auth: &Auth, fan: FanId, typing: Typing) -> Result<(), ClientError>;
         async fn unread_counts(&self, auth: &Auth) -> Result<UnreadCounts, ClientError>;
         async fn presence(&self, auth: &Auth, fans: &[FanId]) -> Result<Vec<Presence>, ClientError>;
+        async fn custom_lists(&self, auth: &Auth, page: &PageRequest) -> Result<Page<CustomList>, ClientError>;
+        async fn list_members(&self, auth: &Auth, list: FanList, page: &PageRequest) -> Result<Page<FanProfile>, ClientError>;
         fn longest_request(&self) -> Duration;
     }
 }

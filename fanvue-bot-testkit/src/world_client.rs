@@ -8,12 +8,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use fanvue_bot_core::client::{
     AccessToken, AppCredentials, Auth, AuthorizationGrant, ChatFilter, ChatSummary, ClientError,
-    FanvueClient, MarkAsRead, MessageQuery, OutgoingMessage, Presence, Reach, RefreshToken,
-    RemoteMessage, SubscribedWebhook, SubscriptionId, TokenSet, Typing, UnreadCounts, User,
-    WebhookSubscription,
+    CustomList, FanList, FanvueClient, MarkAsRead, MessageQuery, OutgoingMessage, Presence, Reach,
+    RefreshToken, RemoteMessage, SubscribedWebhook, SubscriptionId, TokenSet, Typing, UnreadCounts,
+    User, WebhookSubscription,
 };
 use fanvue_bot_core::fan::FanProfile;
-use fanvue_bot_core::id::{AccountId, FanId, MediaId, MessageId};
+use fanvue_bot_core::id::{AccountId, FanId, ListId, MediaId, MessageId};
 use fanvue_bot_core::message::{Content, MessageType};
 use fanvue_bot_core::money::Cents;
 use fanvue_bot_core::page::{Cursor, Page, PageRequest};
@@ -180,6 +180,15 @@ fn skip(page: &PageRequest) -> Result<usize, ClientError> {
             message: "the cursor is not from this list".to_owned(),
         })
     })
+}
+
+/// So many items of a list, from the place where the page before ended.
+fn part<T>(items: Vec<T>, skip: usize, limit: usize) -> Page<T> {
+    let count = items.len();
+    let items: Vec<T> = items.into_iter().skip(skip).take(limit).collect();
+    let end = skip + items.len();
+    let next = (end < count).then(|| Cursor::new(end.to_string()));
+    Page { items, next }
 }
 
 #[async_trait]
@@ -459,6 +468,65 @@ impl FanvueClient for WorldClient {
                 })
             })
             .collect())
+    }
+
+    async fn custom_lists(
+        &self,
+        auth: &Auth,
+        page: &PageRequest,
+    ) -> Result<Page<CustomList>, ClientError> {
+        let skip = skip(page)?;
+        let (world, account) = self.enter(auth)?;
+        let lists = world.creator(account).map(|account| &account.custom_lists);
+        let lists: Vec<CustomList> = lists
+            .into_iter()
+            .flat_map(|lists| lists.values())
+            .map(|list| CustomList {
+                id: ListId::from_uuid(list.uuid),
+                name: list.name.clone(),
+                members: u64::try_from(list.members.len()).ok(),
+            })
+            .collect();
+        Ok(part(lists, skip, page.limit))
+    }
+
+    async fn list_members(
+        &self,
+        auth: &Auth,
+        list: FanList,
+        page: &PageRequest,
+    ) -> Result<Page<FanProfile>, ClientError> {
+        let skip = skip(page)?;
+        let (world, account) = self.enter(auth)?;
+        let members: Vec<Uuid> = match list {
+            FanList::Smart(list) => {
+                let list = world::SmartList::parse(list.as_str()).ok_or(ClientError::NotFound)?;
+                world.smart_list(account, list)
+            }
+            FanList::Custom(list) => {
+                let lists = world.creator(account).map(|account| &account.custom_lists);
+                let list = lists.and_then(|lists| lists.get(&list.as_uuid()));
+                let members = list.map(|list| &list.members);
+                members
+                    .ok_or(ClientError::NotFound)?
+                    .iter()
+                    .copied()
+                    .collect()
+            }
+        };
+        let page = part(members, skip, page.limit);
+        let profile = |member: Uuid| {
+            let mut profile = FanProfile::new(FanId::from_uuid(member));
+            if let Some(fan) = world.fan(member) {
+                profile.handle = Some(fan.handle.as_str().into());
+                profile.display_name = Some(fan.display_name.as_str().into());
+            }
+            profile
+        };
+        Ok(Page {
+            items: page.items.into_iter().map(profile).collect(),
+            next: page.next,
+        })
     }
 
     fn longest_request(&self) -> Duration {

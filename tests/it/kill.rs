@@ -41,10 +41,10 @@ fn demo() -> PathBuf {
     path
 }
 
-struct Bot(Child);
+pub(crate) struct Bot(Child);
 
 impl Bot {
-    fn start(simulator: &str, data: &std::path::Path, port: u16) -> Self {
+    pub(crate) fn start(simulator: &str, data: &std::path::Path, port: u16) -> Self {
         let child = Command::new(demo())
             .args(["--simulator", simulator, "--pace", "instant"])
             .args(["--listen", &format!("127.0.0.1:{port}")])
@@ -62,7 +62,7 @@ impl Bot {
     }
 
     /// Ends it without a word, as `kill -9` does.
-    fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
     }

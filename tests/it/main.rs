@@ -3,6 +3,7 @@
 use fanvue_bot::sqlx::PostgresBackend;
 
 mod agency;
+mod broadcast;
 mod canary;
 mod catch_up;
 mod causes;

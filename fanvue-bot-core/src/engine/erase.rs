@@ -49,6 +49,9 @@ impl Engine {
             .erase_lane(&id.into())
             .await
             .map_err(EngineError::from)?;
+        if let Some(broadcasts) = self.backend().broadcasts_in() {
+            broadcasts.forget_recipient(id).await?;
+        }
         tracing::info!(creator.id = %id.creator, "a fan was erased");
         Ok(Input::Erased { through }.into())
     }

@@ -12,6 +12,7 @@
 //! ```
 
 mod act;
+mod broadcast;
 mod builder;
 mod catch_up;
 mod chat;
@@ -465,6 +466,11 @@ impl Engine {
                 self.compose(creator, conversation, draft, seed, wish).await
             }
             Effect::ReadChat { draft } => {
+                if class == Class::Broadcast
+                    && let Some(broadcast) = self.held_broadcast(conversation).await?
+                {
+                    return Ok(Input::Withdraw { broadcast }.into());
+                }
                 self.read_before_send(creator, conversation.id, class, draft)
                     .await
             }
@@ -473,7 +479,7 @@ impl Engine {
                 reply,
                 begin_by,
             } => Ok(self
-                .send(creator, conversation.id, class, draft, &reply, begin_by)
+                .send(creator, conversation, class, draft, &reply, begin_by)
                 .await),
             Effect::FindSent { draft, intent, .. } => {
                 self.find_sent(creator, conversation.id, class, draft, &intent)
@@ -513,6 +519,7 @@ impl Engine {
 fn class(conversation: &Conversation) -> Class {
     match conversation.turn.as_ref().map(|turn| turn.clearance) {
         Some(Clearance::Approved) => Class::ApprovedDraft,
+        Some(Clearance::Broadcast) => Class::Broadcast,
         _ => Class::LiveReply,
     }
 }

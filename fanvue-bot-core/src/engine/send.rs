@@ -4,7 +4,7 @@ use super::failure::Remedy;
 use super::{Engine, Failure, Performed};
 use crate::ceiling::Ceiling;
 use crate::client::{Auth, ClientError, OutgoingMessage};
-use crate::conversation::Reply;
+use crate::conversation::{Conversation, DeliveryState, Reply};
 use crate::creator::Creator;
 use crate::decision::{Outcome, Rule};
 use crate::flow::{DraftId, Input};
@@ -23,18 +23,18 @@ impl Engine {
     pub(super) async fn send(
         &self,
         creator: &Creator,
-        id: ConversationId,
+        conversation: &Conversation,
         class: Class,
         draft: DraftId,
         reply: &Reply,
         begin_by: Timestamp,
     ) -> Performed {
-        let message = OutgoingMessage::text(Arc::clone(reply.text()));
+        let message = outgoing(conversation, draft, reply);
         let auth = match self.shared.tokens.auth(creator).await {
             Ok(auth) => auth.class(class),
             Err(error) => return not_sent(draft, error.into()),
         };
-        match self.try_send(&auth, id, &message, begin_by).await {
+        match self.try_send(&auth, conversation, &message, begin_by).await {
             // Not executed, so once more with a new token is no repetition.
             Err(SendError::Client(ClientError::Unauthorized)) => {
                 match self.shared.tokens.renew(creator, &auth).await {
@@ -42,7 +42,7 @@ impl Engine {
                         creator,
                         draft,
                         self.now(),
-                        self.try_send(&auth.class(class), id, &message, begin_by)
+                        self.try_send(&auth.class(class), conversation, &message, begin_by)
                             .await,
                     ),
                     Err(error) => not_sent(draft, error.into()),
@@ -55,20 +55,49 @@ impl Engine {
     async fn try_send(
         &self,
         auth: &Auth,
-        id: ConversationId,
+        conversation: &Conversation,
         message: &OutgoingMessage,
         begin_by: Timestamp,
     ) -> Result<MessageId, SendError> {
+        let id = conversation.id;
         // It may have been stopped since the intent was committed, by a call that has returned.
         let ceiling = Ceiling::read(&**self.backend().store()).await;
         if ceiling.map_err(SendError::Store)?.is_stopped() {
+            return Err(SendError::Stopped);
+        }
+        let held = auth.class == Class::Broadcast
+            && self
+                .held_broadcast(conversation)
+                .await
+                .map_err(SendError::Store)?
+                .is_some();
+        if held {
             return Err(SendError::Stopped);
         }
         // After this another worker may search for the outcome, and must not be overtaken by the send.
         if self.now() > begin_by {
             return Err(SendError::TooLate);
         }
-        let sent = self.shared.fanvue.send_message(auth, id.fan, message).await;
+        let mut sent = self.shared.fanvue.send_message(auth, id.fan, message).await;
+        // Nothing went out. Where nobody has written yet there is no chat, which Fanvue tells as if the fan could not
+        // be written to; opening one tells whether they can.
+        let no_chat = matches!(
+            sent,
+            Err(ClientError::NotFound | ClientError::NotContactable)
+        );
+        if no_chat && auth.class == Class::Broadcast {
+            sent = match self.shared.fanvue.create_chat(auth, id.fan).await {
+                Ok(()) if self.now() <= begin_by => {
+                    self.shared.fanvue.send_message(auth, id.fan, message).await
+                }
+                Ok(()) => return Err(SendError::TooLate),
+                // That a chat may have been opened is no message.
+                Err(ClientError::OutcomeUnknown { source }) => {
+                    Err(ClientError::Unavailable { source })
+                }
+                Err(error) => Err(error),
+            };
+        }
         match &sent {
             Ok(_) => self.works(id.creator, Part::Fanvue),
             Err(error) => {
@@ -98,6 +127,22 @@ impl Engine {
             tracing::debug!(creator.id = %creator.id, cause = %failure.note, "the chat could not be marked as read");
         }
     }
+}
+
+/// What goes out: the words, and with a broadcast what goes with them.
+fn outgoing(conversation: &Conversation, draft: DraftId, reply: &Reply) -> OutgoingMessage {
+    let mut message = OutgoingMessage::text(Arc::clone(reply.text()));
+    for delivery in &conversation.deliveries {
+        if let DeliveryState::Open {
+            turn, media, price, ..
+        } = &delivery.state
+            && *turn == draft.turn
+        {
+            message.media.clone_from(media);
+            message.price = *price;
+        }
+    }
+    message
 }
 
 enum SendError {

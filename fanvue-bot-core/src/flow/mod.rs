@@ -17,6 +17,7 @@
 //! ```
 
 mod approval;
+mod delivery;
 mod erasure;
 mod inbound;
 mod operator;
@@ -33,16 +34,19 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::ceiling::Ceiling;
-use crate::conversation::{Conversation, Hold, Phase, Reply, SendIntent, Turn};
+use crate::conversation::{
+    Clearance, Conversation, DeliveryState, Hold, Phase, Reply, SendIntent, Turn,
+};
 use crate::creator::{Creator, CreatorStatus};
 use crate::decision::{Decision, Outcome, Rule, WaitCause};
 use crate::draft::Note;
 use crate::entropy::Seed;
-use crate::id::{MessageId, TurnId};
+use crate::id::{BroadcastId, MessageId, TurnId};
 use crate::policy::Signals;
 use crate::settings::{Mode, Overrides, Pace, Settings};
 use crate::time::Timestamp;
 
+pub use self::delivery::{Parcel, skipped};
 pub use self::operator::{Acted, OperatorAction};
 
 /// What a step depends on besides the conversation.
@@ -264,6 +268,14 @@ pub enum Input {
     },
     /// An operator acts.
     Operator(OperatorAction),
+    /// The fan is to get a message of a broadcast. One that they got, or that was noted as skipped, changes nothing.
+    Deliver(Box<Parcel>),
+    /// The fan is not to get the message of a broadcast for now; it may come again. One that may be on its way is
+    /// left alone.
+    Withdraw {
+        /// Which broadcast.
+        broadcast: BroadcastId,
+    },
     /// What is held of the fan is to be erased.
     Erase,
     /// The rows of an erasure are gone.
@@ -356,6 +368,8 @@ pub struct SentReply {
     pub reply: Reply,
     /// The turn.
     pub turn: TurnId,
+    /// Who let it go out.
+    pub clearance: Clearance,
     /// When it was sent.
     pub sent_at: Timestamp,
 }
@@ -375,6 +389,7 @@ pub fn step(conversation: &Conversation, input: Input, context: &Context<'_>) ->
         sent: None,
         by_human: Vec::new(),
         acted: None,
+        undelivered: None,
     };
     match input {
         Input::FanMessage {
@@ -410,6 +425,8 @@ pub fn step(conversation: &Conversation, input: Input, context: &Context<'_>) ->
         Input::Park { cause } => step.park(cause),
         Input::GiveUp { cause } => step.give_up(&cause),
         Input::Operator(action) => step.acted = Some(step.operator(action)),
+        Input::Deliver(parcel) => step.deliver(*parcel),
+        Input::Withdraw { broadcast } => step.withdraw(broadcast),
         Input::Erase => step.erase(),
         Input::Erased { through } => step.erased(through),
     }
@@ -427,6 +444,8 @@ struct Step<'a> {
     sent: Option<SentReply>,
     by_human: Vec<crate::conversation::Unattributed>,
     acted: Option<Acted>,
+    /// Why the parcel does not go out, where the state does not tell.
+    undelivered: Option<DeliveryState>,
 }
 
 impl Step<'_> {
@@ -511,6 +530,7 @@ impl Step<'_> {
             self.next.hold = None;
         }
         self.supersede_drafts();
+        self.close_delivery();
         Transition {
             next: self.next,
             decisions: last_of_each(self.decisions),
@@ -607,6 +627,15 @@ impl Step<'_> {
                 } else {
                     Effect::Fetch { messages }
                 })
+            }
+            // Nothing was written that would have needed the history, and a fan whom this library has not met may
+            // wait for an answer.
+            Phase::Pacing { until, .. }
+                if *until <= now
+                    && turn.clearance == Clearance::Broadcast
+                    && !self.next.history_read =>
+            {
+                Some(Effect::ReadHistory)
             }
             Phase::Pacing { until, .. } if *until <= now => Some(Effect::ReadChat { draft }),
             Phase::Reconciling {

@@ -50,11 +50,17 @@ impl Step<'_> {
     /// none is begun that could end in them.
     ///
     /// They forbid what the bot does by itself. What an operator approved goes out, since a person decided;
-    /// and what only they can let out is written for them to read.
+    /// and what only they can let out is written for them to read. A broadcast waits: whoever wrote it decided what
+    /// is said, and not that it wakes anybody.
     pub(super) fn held_by_quiet_hours(&self, due: Timestamp) -> Option<Timestamp> {
         let settings = &self.settings;
         let turn = self.next.turn.as_ref()?;
-        if settings.mode != Mode::Auto || turn.clearance == Clearance::Approved {
+        let waits = match turn.clearance {
+            Clearance::Automatic => settings.mode == Mode::Auto,
+            Clearance::Approved => false,
+            Clearance::Broadcast => true,
+        };
+        if !waits {
             return None;
         }
         let clear = self.context.timing.settled_within;

@@ -1,7 +1,9 @@
 //! From a reply that may be sent to one that was: intent, send, outcome.
 
 use super::{DraftId, Effect, SentReply, Step};
-use crate::conversation::{Clearance, PendingMessage, Phase, Reply, SendIntent, Turn};
+use crate::conversation::{
+    Clearance, DeliveryState, PendingMessage, Phase, Reply, SendIntent, Skip, Turn,
+};
 use crate::decision::{Outcome, Rule, WaitCause};
 use crate::draft::DraftState;
 use crate::id::MessageId;
@@ -36,7 +38,15 @@ impl Step<'_> {
             self.next.turn = None;
             return self.conclude_pending(&Outcome::Blocked { rule: Rule::DryRun });
         }
-        if mode == Mode::Draft && turn.clearance != Clearance::Approved {
+        if turn.clearance == Clearance::Broadcast {
+            if self.is_too_soon(newest) {
+                self.next.turn = None;
+                self.undelivered = Some(DeliveryState::Skipped {
+                    why: Skip::SpokenTo,
+                });
+                return;
+            }
+        } else if mode == Mode::Draft && turn.clearance != Clearance::Approved {
             return self.await_approval(reply);
         }
         let answers = std::mem::take(&mut self.next.pending);
@@ -75,7 +85,12 @@ impl Step<'_> {
         sent_at: Timestamp,
     ) {
         self.mark_draft(DraftState::Sent { message });
-        let Some(Turn { id: turn, .. }) = self.next.turn.take() else {
+        let Some(Turn {
+            id: turn,
+            clearance,
+            ..
+        }) = self.next.turn.take()
+        else {
             return;
         };
         let newest = answers
@@ -97,6 +112,7 @@ impl Step<'_> {
             message,
             reply,
             turn,
+            clearance,
             sent_at,
         });
         self.attribute_rest(Some(message));
@@ -115,6 +131,7 @@ impl Step<'_> {
         };
         self.progress();
         self.mark_draft(DraftState::Failed);
+        self.will_not_deliver(outcome);
         self.next.turn = None;
         for message in intent.answers {
             self.decide(message.id, outcome.clone());
@@ -210,7 +227,12 @@ impl Step<'_> {
         // A newer message of the fan makes the reply stale.
         let stale = !later.is_empty();
         self.next.pending.extend(later);
-        if self.next.pending.is_empty() {
+        let answers_nobody = self
+            .next
+            .turn
+            .as_ref()
+            .is_some_and(|turn| turn.clearance == Clearance::Broadcast);
+        if self.next.pending.is_empty() && !answers_nobody {
             // The fan took back all that it answered.
             self.next.turn = None;
         }

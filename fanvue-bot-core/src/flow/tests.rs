@@ -1,5 +1,6 @@
 //! What the flow does, as tables: one line for each thing that happens, and what must follow from it.
 
+mod delivery;
 mod drafts;
 mod erasure;
 mod held;
@@ -216,6 +217,10 @@ fn input(happens: &str, now: Timestamp) -> Input {
             draft: draft_id(rest[0]),
         },
         "history" => Input::HistoryRead,
+        "deliver" => Input::Deliver(Box::new(delivery::parcel(rest[0], &text(1)))),
+        "withdraw" => Input::Withdraw {
+            broadcast: delivery::broadcast(rest[0]),
+        },
         "erase" => Input::Erase,
         "erased" => Input::Erased {
             through: seconds(rest[0].parse().unwrap()),

@@ -130,10 +130,12 @@ impl Step<'_> {
             return self.park(WaitCause::Retrying);
         }
         self.mark_draft(DraftState::Failed);
-        self.next.turn = None;
-        self.conclude_pending(&Outcome::Failed {
+        let outcome = Outcome::Failed {
             cause: cause.into(),
-        });
+        };
+        self.will_not_deliver(&outcome);
+        self.next.turn = None;
+        self.conclude_pending(&outcome);
         // It may be the reading of their words that fails.
         self.next.unread.clear();
     }

@@ -3,7 +3,8 @@
 //!
 //! [`MemoryBackend`] is store and queue in one, with one transaction for both. [`MemoryStore`] and
 //! [`MemoryQueue`] are the two apart, for a deployment or a test in which they know nothing of each other.
-//! [`MemoryVault`] keeps secrets, [`MemoryInbox`] events that are not yet taken in.
+//! [`MemoryVault`] keeps secrets, [`MemoryInbox`] events that are not yet taken in,
+//! [`MemoryBroadcasts`] messages to many.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -24,6 +25,7 @@
 //! drive a virtual clock.
 
 mod backend;
+mod broadcasts;
 mod decisions;
 mod inbox;
 mod lane;
@@ -40,6 +42,7 @@ mod vault;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use self::backend::MemoryBackend;
+pub use self::broadcasts::MemoryBroadcasts;
 pub use self::inbox::MemoryInbox;
 pub use self::lanes::DeadLetter;
 pub use self::queue::MemoryQueue;

@@ -77,7 +77,7 @@ impl Serialize for Nearest {
     }
 }
 
-fn sentences(faults: &[Fault]) -> String {
+pub(crate) fn sentences(faults: &[Fault]) -> String {
     let all: Vec<String> = faults.iter().map(ToString::to_string).collect();
     all.join(". ")
 }
@@ -89,10 +89,10 @@ pub(super) const fn minutes(count: u64) -> Duration {
 
 /// Collects what is wrong.
 #[derive(Debug, Default)]
-pub(super) struct Faults(Vec<Fault>);
+pub(crate) struct Faults(Vec<Fault>);
 
 impl Faults {
-    pub(super) fn push(
+    pub(crate) fn push(
         &mut self,
         field: impl Into<Box<str>>,
         reason: impl Into<Box<str>>,
@@ -105,7 +105,7 @@ impl Faults {
         });
     }
 
-    pub(super) fn duration(
+    pub(crate) fn duration(
         &mut self,
         field: &str,
         value: Duration,
@@ -125,7 +125,7 @@ impl Faults {
         }
     }
 
-    pub(super) fn count(
+    pub(crate) fn count(
         &mut self,
         field: &str,
         value: u64,
@@ -143,7 +143,7 @@ impl Faults {
         self.0.len()
     }
 
-    pub(super) fn into_result(self) -> Result<(), InvalidSettings> {
+    pub(crate) fn into_result(self) -> Result<(), InvalidSettings> {
         if self.0.is_empty() {
             Ok(())
         } else {

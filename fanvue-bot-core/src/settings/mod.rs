@@ -35,8 +35,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use self::fault::minutes;
 pub use self::fault::{Fault, InvalidSettings, Nearest};
-use self::fault::{Faults, minutes};
+pub(crate) use self::fault::{Faults, sentences};
 pub use self::mode::Mode;
 pub use self::overrides::{Overrides, Settle};
 pub use self::pace::Pace;

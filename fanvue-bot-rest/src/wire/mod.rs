@@ -2,6 +2,7 @@
 
 pub(crate) mod chat;
 pub(crate) mod counts;
+pub(crate) mod fan_list;
 pub(crate) mod list;
 pub(crate) mod loose;
 pub(crate) mod message;

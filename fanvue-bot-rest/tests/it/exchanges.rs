@@ -4,7 +4,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fanvue_bot_core::client::{
-    ChatFilter, ClientError, FanvueClient, MarkAsRead, MessageQuery, OutgoingMessage, Typing,
+    ChatFilter, ClientError, FanList, FanvueClient, MarkAsRead, MessageQuery, OutgoingMessage,
+    SmartList, Typing,
 };
 use fanvue_bot_core::money::Cents;
 use fanvue_bot_core::page::PageRequest;
@@ -14,7 +15,9 @@ use serde_json::Value;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
-use crate::support::{TOKEN, account, agency, builder, fan, message_id, other_fan, own, variant};
+use crate::support::{
+    TOKEN, account, agency, builder, fan, list_id, message_id, other_fan, own, variant,
+};
 
 #[derive(Deserialize)]
 struct Exchange {
@@ -440,5 +443,92 @@ async fn what_cannot_be_asked_is_refused_without_a_request() {
         "at least 1",
     );
     assert_eq!(client.presence(&own(), &[]).await.unwrap(), []);
+    recording.assert_requests().await;
+}
+
+#[tokio::test]
+async fn the_creators_own_lists_are_walked_to_the_end() {
+    for recording in [v1!("custom_lists"), legacy!("custom_lists")] {
+        let client = &recording.client;
+        let request = PageRequest::first(1);
+        let first = client.custom_lists(&own(), &request).await.unwrap();
+        let [list] = &first.items[..] else {
+            panic!("one list, not {}", first.items.len());
+        };
+        assert_eq!((list.id, &*list.name), (list_id(1), "no bot"));
+        assert_eq!(list.members, Some(2));
+        let request = PageRequest::after(1, first.next.unwrap());
+        let second = client.custom_lists(&own(), &request).await.unwrap();
+        // Fanvue leaves out more than it says.
+        assert_eq!(
+            (second.items[0].id, second.items[0].members),
+            (list_id(2), None)
+        );
+        assert_eq!(second.next, None);
+        recording.assert_requests().await;
+    }
+}
+
+#[tokio::test]
+async fn who_is_in_a_smart_list_is_walked_by_its_word() {
+    for recording in [v1!("smart_list_members"), legacy!("smart_list_members")] {
+        let client = &recording.client;
+        let list = FanList::Smart(SmartList::Followers);
+        let request = PageRequest::first(1);
+        let first = client.list_members(&own(), list, &request).await.unwrap();
+        assert_eq!(first.items[0].id, fan());
+        assert_eq!(first.items[0].display_name.as_deref(), Some("Fan"));
+        let request = PageRequest::after(1, first.next.unwrap());
+        let second = client.list_members(&own(), list, &request).await.unwrap();
+        assert_eq!(second.items[0].id, other_fan());
+        assert_eq!(second.items[0].handle.as_deref(), Some("other-fan"));
+        assert_eq!(second.next, None);
+        recording.assert_requests().await;
+    }
+}
+
+#[tokio::test]
+async fn who_is_in_a_custom_list_is_asked_by_its_id() {
+    for recording in [v1!("custom_list_members"), legacy!("custom_list_members")] {
+        let list = FanList::Custom(list_id(1));
+        let page = recording
+            .client
+            .list_members(&own(), list, &PageRequest::first(50))
+            .await
+            .unwrap();
+        let fans: Vec<_> = page.items.iter().map(|member| member.id).collect();
+        assert_eq!((fans, page.next), (vec![fan(), other_fan()], None));
+        recording.assert_requests().await;
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_is_gone_is_not_found() {
+    for recording in [v1!("custom_list_missing"), legacy!("custom_list_missing")] {
+        let list = FanList::Custom(list_id(1));
+        let found = recording
+            .client
+            .list_members(&own(), list, &PageRequest::first(50))
+            .await;
+        assert_eq!(variant(found), "NotFound");
+        recording.assert_requests().await;
+    }
+}
+
+#[tokio::test]
+async fn lists_of_an_agency_lie_below_the_creator() {
+    let recording = agency!("custom_lists");
+    let request = PageRequest::first(50);
+    let lists = recording.client.custom_lists(&agency(), &request).await;
+    assert_eq!(lists.unwrap().items[0].id, list_id(1));
+    recording.assert_requests().await;
+
+    let recording = agency!("smart_list_members");
+    let list = FanList::Smart(SmartList::Subscribers);
+    let members = recording
+        .client
+        .list_members(&agency(), list, &request)
+        .await;
+    assert_eq!(members.unwrap().items[0].id, fan());
     recording.assert_requests().await;
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use fanvue_bot_core::client::{
     AccessToken, AppCredentials, Auth, ClientError, ClientSecret, Reach,
 };
-use fanvue_bot_core::id::{AccountId, CreatorId, FanId, MessageId};
+use fanvue_bot_core::id::{AccountId, CreatorId, FanId, ListId, MessageId};
 use fanvue_bot_core::rate::Class;
 use fanvue_bot_core::time::{Clock, Timestamp};
 use fanvue_bot_rest::{RestClient, RestClientBuilder};
@@ -31,6 +31,13 @@ pub(crate) fn account() -> AccountId {
 /// The message with this number in the recorded exchanges.
 pub(crate) fn message_id(number: u8) -> MessageId {
     format!("3e550000-0000-4000-8000-{number:012}")
+        .parse()
+        .unwrap()
+}
+
+/// The list with this number in the recorded exchanges.
+pub(crate) fn list_id(number: u8) -> ListId {
+    format!("11570000-0000-4000-8000-{number:012}")
         .parse()
         .unwrap()
 }

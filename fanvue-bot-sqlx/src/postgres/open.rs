@@ -69,6 +69,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "ledger",
         sql: include_str!("migrations/0011_ledger.sql"),
     },
+    Migration {
+        version: 12,
+        name: "broadcasts",
+        sql: include_str!("migrations/0012_broadcasts.sql"),
+    },
 ];
 
 /// Postgres 14, as `server_version_num` writes it.

@@ -322,6 +322,48 @@ macro_rules! common_tables {
         }
 
         table! {
+            /// Messages to many.
+            broadcast = $schema."broadcasts"
+            key (CreatorId, Id): (Uuid, Uuid);
+            shown {
+                /// The tenant.
+                creator_id CreatorId: Uuid,
+                /// The broadcast.
+                id Id: Uuid,
+                /// Grows with each change.
+                revision Revision: i64,
+                /// When it was made.
+                created_at CreatedAt: i64,
+                /// When there is something to do about it next.
+                due_at DueAt: Option<i64>,
+            }
+            hidden {
+                /// The whole of it, a [`Broadcast`](fanvue_bot_core::broadcast::Broadcast), as JSON.
+                broadcast Broadcast: String,
+            }
+        }
+
+        table! {
+            /// Who gets messages to many.
+            recipient = $schema."recipients"
+            key (CreatorId, BroadcastId, FanId): (Uuid, Uuid, Uuid);
+            shown {
+                /// The tenant.
+                creator_id CreatorId: Uuid,
+                /// The broadcast.
+                broadcast_id BroadcastId: Uuid,
+                /// The fan.
+                fan_id FanId: Uuid,
+                /// Where it stands with them, by the name of a
+                /// [`Standing`](fanvue_bot_core::broadcast::Standing).
+                standing Standing: String,
+                /// What they go by in the list that they are from.
+                name Name: Option<String>,
+            }
+            hidden {}
+        }
+
+        table! {
             /// Leases, by which processes agree who does what.
             lease = $schema."leases"
             key (Name): String;

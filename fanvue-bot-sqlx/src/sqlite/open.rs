@@ -42,6 +42,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "ledger",
         sql: include_str!("migrations/0005_ledger.sql"),
     },
+    Migration {
+        version: 6,
+        name: "broadcasts",
+        sql: include_str!("migrations/0006_broadcasts.sql"),
+    },
 ];
 
 /// `PRAGMA application_id` of a database of this library, set by the first migration.

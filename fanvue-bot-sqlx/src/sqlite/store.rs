@@ -351,7 +351,7 @@ fn key(id: ConversationId) -> Result<Values, Fault> {
         .id(id.fan.as_uuid())
 }
 
-fn revision(columns: Columns<'_>, index: usize) -> Result<Revision, CorruptField> {
+pub(super) fn revision(columns: Columns<'_>, index: usize) -> Result<Revision, CorruptField> {
     let number = columns.int(index, "revision")?;
     u64::try_from(number)
         .map(Revision::new)

@@ -3,6 +3,7 @@
 //! Whatever waits when it is free shares one transaction: group commit. Operations of a group see each
 //! other's effects in the order in which they came; one that is refused changes nothing and fails alone.
 
+mod broadcast;
 mod claim;
 mod commit;
 mod end;
@@ -24,6 +25,7 @@ use tokio::sync::mpsc;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
+pub(super) use self::broadcast::BroadcastWrite;
 pub(super) use self::claim::Claiming;
 pub(super) use self::commit::{Intake, Written};
 pub(super) use self::end::{Completing, DeadLettering, Extending, Rescheduling};

@@ -22,6 +22,11 @@
 //!         fanvue_bot_core::memory::MemoryInbox::new()
 //!     });
 //! }
+//! mod broadcasts {
+//!     fanvue_bot_testkit::broadcasts_conformance!(async {
+//!         fanvue_bot_core::memory::MemoryBroadcasts::new()
+//!     });
+//! }
 //! mod vault {
 //!     fanvue_bot_testkit::secret_vault_conformance!(async {
 //!         fanvue_bot_core::memory::MemoryVault::new()
@@ -76,6 +81,7 @@
 
 pub mod admin;
 pub mod backend;
+pub mod broadcasts;
 mod cut;
 pub mod given;
 mod guarded;
@@ -163,6 +169,7 @@ macro_rules! into_arc {
 into_arc!(
     fanvue_bot_core::admin::AdminQueries,
     fanvue_bot_core::store::Store,
+    fanvue_bot_core::broadcast::Broadcasts,
     fanvue_bot_core::inbox::Inbox,
     fanvue_bot_core::queue::JobQueue,
     fanvue_bot_core::secret::SecretVault

@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use fanvue_bot_core::client::{
-    AppCredentials, Auth, AuthorizationGrant, ChatFilter, ChatSummary, ClientError, FanvueClient,
-    MessageQuery, OutgoingMessage, Presence, RefreshToken, RemoteMessage, SubscribedWebhook,
-    SubscriptionId, TokenSet, Typing, UnreadCounts, User, WebhookSubscription,
+    AppCredentials, Auth, AuthorizationGrant, ChatFilter, ChatSummary, ClientError, CustomList,
+    FanList, FanvueClient, MessageQuery, OutgoingMessage, Presence, RefreshToken, RemoteMessage,
+    SubscribedWebhook, SubscriptionId, TokenSet, Typing, UnreadCounts, User, WebhookSubscription,
 };
+use fanvue_bot_core::fan::FanProfile;
 use fanvue_bot_core::id::{FanId, MessageId};
 use fanvue_bot_core::llm::{Completion, CompletionRequest, LlmCapabilities, LlmError, LlmProvider};
 use fanvue_bot_core::page::{Page, PageRequest};
@@ -208,6 +209,23 @@ impl<C: FanvueClient> FanvueClient for Interleaved<C> {
 
     async fn presence(&self, auth: &Auth, fans: &[FanId]) -> Result<Vec<Presence>, ClientError> {
         self.inner.presence(auth, fans).await
+    }
+
+    async fn custom_lists(
+        &self,
+        auth: &Auth,
+        page: &PageRequest,
+    ) -> Result<Page<CustomList>, ClientError> {
+        self.inner.custom_lists(auth, page).await
+    }
+
+    async fn list_members(
+        &self,
+        auth: &Auth,
+        list: FanList,
+        page: &PageRequest,
+    ) -> Result<Page<FanProfile>, ClientError> {
+        self.inner.list_members(auth, list, page).await
     }
 
     fn longest_request(&self) -> Duration {

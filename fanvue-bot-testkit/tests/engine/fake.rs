@@ -7,9 +7,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use fanvue_bot_core::client::{
     AccessToken, AppCredentials, Auth, AuthorizationGrant, ChatFilter, ChatSummary, ClientError,
-    FanvueClient, MessageQuery, OutgoingMessage, Presence, RefreshToken, RemoteMessage,
-    SubscribedWebhook, SubscriptionId, TokenSet, Typing, UnreadCounts, User, WebhookSubscription,
+    CustomList, FanList, FanvueClient, MessageQuery, OutgoingMessage, Presence, RefreshToken,
+    RemoteMessage, SubscribedWebhook, SubscriptionId, TokenSet, Typing, UnreadCounts, User,
+    WebhookSubscription,
 };
+use fanvue_bot_core::fan::FanProfile;
 use fanvue_bot_core::id::{FanId, MessageId};
 use fanvue_bot_core::message::Content;
 use fanvue_bot_core::page::{Page, PageRequest};
@@ -235,6 +237,23 @@ impl FanvueClient for Fanvue {
 
     async fn presence(&self, _auth: &Auth, _fans: &[FanId]) -> Result<Vec<Presence>, ClientError> {
         Ok(Vec::new())
+    }
+
+    async fn custom_lists(
+        &self,
+        _auth: &Auth,
+        _page: &PageRequest,
+    ) -> Result<Page<CustomList>, ClientError> {
+        Ok(Page::last(Vec::new()))
+    }
+
+    async fn list_members(
+        &self,
+        _auth: &Auth,
+        _list: FanList,
+        _page: &PageRequest,
+    ) -> Result<Page<FanProfile>, ClientError> {
+        Ok(Page::last(Vec::new()))
     }
 
     fn longest_request(&self) -> Duration {

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use fanvue_bot_core::admin::AdminQueries;
 use fanvue_bot_core::backend::Backend;
+use fanvue_bot_core::broadcast::Broadcasts;
 use fanvue_bot_core::memory::{
-    MemoryBackend, MemoryInbox, MemoryQueue, MemoryStore, MemoryVault, SealedMemoryVault,
+    MemoryBackend, MemoryBroadcasts, MemoryInbox, MemoryQueue, MemoryStore, MemoryVault,
+    SealedMemoryVault,
 };
 use fanvue_bot_core::queue::JobQueue;
 use fanvue_bot_core::secret::{Keyring, MasterKey, Rewrap, SecretVault};
@@ -13,8 +15,9 @@ use fanvue_bot_core::store::Store;
 use fanvue_bot_testkit::conformance::{Guarded, Reopen};
 use fanvue_bot_testkit::fault::{FaultPlan, Faulty};
 use fanvue_bot_testkit::{
-    admin_queries_conformance, commit_and_enqueue_conformance, inbox_conformance,
-    job_queue_conformance, rewrap_conformance, secret_vault_conformance, store_conformance,
+    admin_queries_conformance, broadcasts_conformance, commit_and_enqueue_conformance,
+    inbox_conformance, job_queue_conformance, rewrap_conformance, secret_vault_conformance,
+    store_conformance,
 };
 
 fn sealed_vault() -> SealedMemoryVault {
@@ -179,4 +182,22 @@ mod admin_decorated {
     use super::*;
 
     admin_queries_conformance!(async { Faulty::new(MemoryStore::new(), FaultPlan::none()) });
+}
+
+mod broadcasts {
+    use super::*;
+
+    broadcasts_conformance!(async { MemoryBroadcasts::new() });
+}
+
+mod broadcasts_behind_a_pointer {
+    use super::*;
+
+    broadcasts_conformance!(async { Arc::new(MemoryBroadcasts::new()) as Arc<dyn Broadcasts> });
+}
+
+mod broadcasts_decorated {
+    use super::*;
+
+    broadcasts_conformance!(async { Faulty::new(MemoryBroadcasts::new(), FaultPlan::none()) });
 }

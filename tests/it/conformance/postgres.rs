@@ -7,8 +7,8 @@ use fanvue_bot::secret::{Keyring, MasterKey};
 use fanvue_bot::sqlx::{PostgresBackend, PostgresVault};
 use fanvue_bot_testkit::conformance::{Guarded, LeaseClock, Reopen};
 use fanvue_bot_testkit::{
-    admin_queries_conformance, commit_and_enqueue_conformance, job_queue_conformance,
-    rewrap_conformance, secret_vault_conformance, store_conformance,
+    admin_queries_conformance, broadcasts_conformance, commit_and_enqueue_conformance,
+    job_queue_conformance, rewrap_conformance, secret_vault_conformance, store_conformance,
 };
 
 use crate::postgres_server::{Fresh, fresh};
@@ -89,4 +89,10 @@ mod admin {
     use super::*;
 
     admin_queries_conformance!(guarded!(std::convert::identity));
+}
+
+mod broadcasts {
+    use super::*;
+
+    broadcasts_conformance!(guarded!(std::convert::identity));
 }

@@ -7,8 +7,8 @@ use fanvue_bot::secret::{Keyring, MasterKey};
 use fanvue_bot::sqlx::{SqliteBackend, SqliteVault};
 use fanvue_bot_testkit::conformance::{Guarded, Reopen};
 use fanvue_bot_testkit::{
-    admin_queries_conformance, commit_and_enqueue_conformance, job_queue_conformance,
-    rewrap_conformance, secret_vault_conformance, store_conformance,
+    admin_queries_conformance, broadcasts_conformance, commit_and_enqueue_conformance,
+    job_queue_conformance, rewrap_conformance, secret_vault_conformance, store_conformance,
 };
 use tempfile::TempDir;
 
@@ -80,6 +80,15 @@ mod admin {
     use super::*;
 
     admin_queries_conformance!(async {
+        let (backend, dir) = empty().await;
+        Guarded::new(backend, dir)
+    });
+}
+
+mod broadcasts {
+    use super::*;
+
+    broadcasts_conformance!(async {
         let (backend, dir) = empty().await;
         Guarded::new(backend, dir)
     });

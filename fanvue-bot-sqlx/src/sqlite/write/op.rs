@@ -8,9 +8,9 @@ use fanvue_bot_core::store::{Erased, Lease, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Acquiring, Claiming, Completing, DeadLettering, DeletingSecret, ErasingLane, ErasingMessages,
-    Extending, Intake, PuttingSecret, Releasing, Rescheduling, RewrappingSecret, SettingRegister,
-    Transaction, Written, commit, end,
+    Acquiring, BroadcastWrite, Claiming, Completing, DeadLettering, DeletingSecret, ErasingLane,
+    ErasingMessages, Extending, Intake, PuttingSecret, Releasing, Rescheduling, RewrappingSecret,
+    SettingRegister, Transaction, Written, commit, end,
 };
 use crate::sqlite::fault::Fault;
 
@@ -69,6 +69,7 @@ pub(in crate::sqlite) enum Op {
     RewrapSecret(Call<RewrappingSecret, Rewrapped, VaultError>),
     EraseMessages(Call<ErasingMessages, Erased, StoreError>),
     EraseLane(Call<ErasingLane, (), QueueError>),
+    WriteBroadcast(Call<BroadcastWrite, Revision, StoreError>),
     Close(oneshot::Sender<()>),
 }
 
@@ -89,6 +90,7 @@ impl Op {
             Self::RewrapSecret(call) => call.answer(),
             Self::EraseMessages(call) => call.answer(),
             Self::EraseLane(call) => call.answer(),
+            Self::WriteBroadcast(call) => call.answer(),
             Self::Close(_) => {}
         }
     }
@@ -109,6 +111,7 @@ impl Op {
             Self::RewrapSecret(call) => call.fail(fault),
             Self::EraseMessages(call) => call.fail(fault),
             Self::EraseLane(call) => call.fail(fault),
+            Self::WriteBroadcast(call) => call.fail(fault),
             Self::Close(_) => {}
         }
     }
@@ -164,6 +167,7 @@ impl<'o> Group<'o> {
                 Op::RewrapSecret(call) => call.run(transaction).await?,
                 Op::EraseMessages(call) => call.run(transaction).await?,
                 Op::EraseLane(call) => call.run(transaction).await?,
+                Op::WriteBroadcast(call) => call.run(transaction).await?,
                 Op::Intake(_) | Op::Complete(_) | Op::Close(_) => {}
             }
         }

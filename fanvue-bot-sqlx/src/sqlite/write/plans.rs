@@ -12,13 +12,17 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _};
 use uuid::Uuid;
 
 use super::{
-    Claiming, State, Transaction, claim, commit, end, erase, lanes, lease, purge, register, secret,
-    statement,
+    Claiming, State, Transaction, broadcast, claim, commit, end, erase, lanes, lease, purge,
+    register, secret, statement,
 };
-use crate::sqlite::{SqliteBackend, SqliteBuilder, decisions, queue, store, vault, wake};
+use crate::sqlite::{
+    SqliteBackend, SqliteBuilder, broadcasts, decisions, queue, store, vault, wake,
+};
 
 fn statements() -> Vec<String> {
     [
+        broadcast::STATEMENTS,
+        broadcasts::STATEMENTS,
         claim::STATEMENTS,
         decisions::STATEMENTS,
         end::STATEMENTS,
@@ -115,7 +119,7 @@ async fn no_statement_reads_a_table_from_end_to_end() {
 async fn no_page_of_a_list_is_sorted() {
     let (_dir, options) = filled(10).await;
     let mut connection = options.writer().connect().await.unwrap();
-    for sql in [store::STATEMENTS, decisions::LISTS].concat() {
+    for sql in [store::STATEMENTS, decisions::LISTS, broadcasts::LISTS].concat() {
         for step in plan(&mut connection, sql).await {
             assert!(!step.contains("TEMP B-TREE"), "{step}\nof {sql}");
         }

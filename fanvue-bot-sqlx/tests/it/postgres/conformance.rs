@@ -10,8 +10,9 @@ use fanvue_bot_sqlx::postgres::{LeaseClock, Pooler};
 use fanvue_bot_sqlx::{PostgresBackend, PostgresVault};
 use fanvue_bot_testkit::conformance::{Guarded, LeaseClock as Clock, Reopen};
 use fanvue_bot_testkit::{
-    admin_queries_conformance, commit_and_enqueue_conformance, inbox_conformance,
-    job_queue_conformance, rewrap_conformance, secret_vault_conformance, store_conformance,
+    admin_queries_conformance, broadcasts_conformance, commit_and_enqueue_conformance,
+    inbox_conformance, job_queue_conformance, rewrap_conformance, secret_vault_conformance,
+    store_conformance,
 };
 
 use super::server::{Fresh, fresh};
@@ -124,6 +125,18 @@ mod queue_behind_a_pooler {
     use super::*;
 
     job_queue_conformance!(on!(pooled()), Clock::Server);
+}
+
+mod broadcasts {
+    use super::*;
+
+    broadcasts_conformance!(on!(direct()));
+}
+
+mod broadcasts_behind_a_pooler {
+    use super::*;
+
+    broadcasts_conformance!(on!(pooled()));
 }
 
 mod inbox_behind_a_pooler {

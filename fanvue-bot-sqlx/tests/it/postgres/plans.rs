@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use fanvue_bot_core::admin::{AdminQueries as _, DecisionsOf, TimeSpan};
 use fanvue_bot_core::backend::CommitAndEnqueue as _;
+use fanvue_bot_core::broadcast::{Broadcast, Broadcasts as _, Segment, Standing, Template};
+use fanvue_bot_core::client::{FanList, SmartList};
 use fanvue_bot_core::creator::Creator;
 use fanvue_bot_core::decision::{Decision, Outcome, Reason};
 use fanvue_bot_core::fan::FanProfile;
-use fanvue_bot_core::id::{AccountId, ConversationId};
+use fanvue_bot_core::id::{AccountId, BroadcastId, ConversationId, FanId};
 use fanvue_bot_core::inbox::{Inbox as _, KeptEvent};
 use fanvue_bot_core::message::Content;
 use fanvue_bot_core::page::PageRequest;
@@ -26,6 +28,7 @@ use fanvue_bot_core::time::Timestamp;
 use fanvue_bot_sqlx::{PostgresBackend, PostgresVault, QueueSettings};
 use sqlx::Row as _;
 use sqlx::postgres::PgConnection;
+use uuid::Uuid;
 
 use super::explained::{Access, Explained, explain, listen};
 use super::server::{empty, run};
@@ -38,7 +41,8 @@ const CREATOR: u128 = 1;
 const CREATORS: u64 = 100;
 
 /// The tables that grow.
-const GROWING: [&str; 10] = [
+const GROWING: [&str; 12] = [
+    "broadcasts",
     "conversations",
     "creators",
     "dead_letters",
@@ -47,6 +51,7 @@ const GROWING: [&str; 10] = [
     "job_keys",
     "jobs",
     "messages",
+    "recipients",
     "secrets",
     "transactions",
 ];
@@ -328,6 +333,14 @@ async fn fill(admin: &mut PgConnection, from: u64, to: u64) {
              SELECT {creator}, {fan}, {id}, 'tip', 'payment', {due} + n, {due} + n FROM {range}"
         ),
         format!(
+            "INSERT INTO fanvue_bot.broadcasts (creator_id, id, revision, created_at, due_at, broadcast) \
+             SELECT DISTINCT ON (1, 2) {creator}, {fan}, 1, {due} + n, {due} + n, '' FROM {range}"
+        ),
+        format!(
+            "INSERT INTO fanvue_bot.recipients (creator_id, broadcast_id, fan_id, standing) \
+             SELECT DISTINCT {creator}, {fan}, {id}, 'waiting' FROM {range}"
+        ),
+        format!(
             "INSERT INTO fanvue_bot.inbox (creator_id, seq, fan_id, received_at, body) \
              SELECT {creator}, nextval('fanvue_bot.inbox_seq'), {fan}, {due} + n, '{{}}' FROM {range}"
         ),
@@ -355,6 +368,50 @@ async fn everything(backend: &PostgresBackend, number: u128) {
     erase(backend, number).await;
     queue(backend, number).await;
     inbox(backend, conversation_id(CREATOR, number)).await;
+    broadcasts(backend, conversation_id(CREATOR, number)).await;
+}
+
+async fn broadcasts(backend: &PostgresBackend, id: ConversationId) {
+    let lists = [FanList::Smart(SmartList::Subscribers)];
+    let (name, creator) = (BroadcastId::from_uuid(id.fan.as_uuid()), id.creator);
+    let made = Broadcast::new(
+        name,
+        creator,
+        Template::text("hi"),
+        Segment::of(lists),
+        at(0),
+    );
+    backend.put_broadcast(&made, None).await.unwrap();
+    let stored = backend.broadcast(creator, name).await.unwrap().unwrap();
+    let revision = Some(stored.revision);
+    backend.put_broadcast(&made, revision).await.unwrap();
+    assert!(!backend.due_broadcasts(at(0), 5).await.unwrap().is_empty());
+    let first = PageRequest::first(1);
+    backend.broadcasts(creator, &first).await.unwrap();
+    let (waiting, placed) = (Standing::Waiting, Standing::Placed);
+    let other = FanId::from_uuid(name.as_uuid());
+    for _ in 0..2 {
+        let fans = [id.fan, other].map(FanProfile::new);
+        backend.add_recipients(creator, name, &fans).await.unwrap();
+    }
+    let fans = [id.fan];
+    let names = backend.recipient_names(creator, name, &fans).await;
+    assert_eq!(names.unwrap().len(), 0);
+    backend
+        .move_recipients(creator, name, &fans, waiting, placed)
+        .await
+        .unwrap();
+    for after in [None, Some(FanId::from_uuid(Uuid::nil()))] {
+        let listed = backend.recipients(creator, name, placed, after, 5).await;
+        assert_eq!(listed.unwrap(), fans);
+    }
+    backend.recipient_counts(creator, name).await.unwrap();
+    for after in [None, Some(BroadcastId::from_uuid(Uuid::nil()))] {
+        let listed = backend.broadcasts_to(id, after, 5).await.unwrap();
+        assert_eq!(listed.len(), 1);
+    }
+    backend.clear_gathered(creator, name).await.unwrap();
+    backend.forget_recipient(id).await.unwrap();
 }
 
 async fn inbox(backend: &PostgresBackend, id: ConversationId) {

@@ -83,7 +83,7 @@ async fn entities_on_postgres_have_every_column_of_every_table() {
     }
     let entities = columns!("fanvue_bot": postgres::creator, postgres::conversation, postgres::fan,
         postgres::message, postgres::transaction, postgres::dead_letter, postgres::lease, postgres::register, postgres::job,
-        postgres::job_key);
+        postgres::job_key, postgres::broadcast, postgres::recipient);
     assert_eq!(found, entities);
 }
 
@@ -113,7 +113,8 @@ async fn entities_on_sqlite_have_every_column_of_every_table() {
         found.insert((table, row.get(1)), (kind, row.get(3)));
     }
     let mut entities = columns!("main": sqlite::creator, sqlite::conversation, sqlite::fan, sqlite::message,
-        sqlite::transaction, sqlite::dead_letter, sqlite::lease, sqlite::register, sqlite::job, sqlite::lane, sqlite::job_key);
+        sqlite::transaction, sqlite::dead_letter, sqlite::lease, sqlite::register, sqlite::job, sqlite::lane, sqlite::job_key,
+        sqlite::broadcast, sqlite::recipient);
     for (kind, _) in entities.values_mut() {
         if matches!(*kind, "boolean" | "smallint" | "bigint") {
             *kind = "integer";
