@@ -124,3 +124,8 @@ struct ConnectACreator;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/guides/run-as-an-agency.md")]
 struct RunAsAnAgency;
+
+/// Runs the examples of the guides.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/guides/broadcast.md")]
+struct SendAMessageToMany;

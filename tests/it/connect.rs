@@ -16,7 +16,7 @@ use fanvue_bot::client::{AppCredentials, ClientSecret};
 use fanvue_bot::creator::Creator;
 use fanvue_bot::engine::Engine;
 use fanvue_bot::id::{AccountId, AgencyId, CreatorId};
-use fanvue_bot::memory::{MemoryBackend, MemoryVault};
+use fanvue_bot::memory::{MemoryBackend, MemoryBroadcasts, MemoryVault};
 use fanvue_bot::oauth::{
     Authorizer, Connection, ConnectionAlerts, GrantId, NeedsReconnect, SessionId, TokenError,
     TokenSource,
@@ -133,7 +133,8 @@ impl Stage {
         )
         .alerts(Arc::<Pager>::clone(&pager), format!("{base}/oauth/start"));
         let model = ScriptedLlm::new([]);
-        let backend = Backend::shared(Arc::<MemoryBackend>::clone(&store));
+        let backend = Backend::shared(Arc::<MemoryBackend>::clone(&store))
+            .broadcasts(Arc::new(MemoryBroadcasts::new()));
         let subscriptions = Subscriptions::new(
             tokens.clone(),
             Arc::<RestClient>::clone(&client),

@@ -8,12 +8,16 @@
 
 use std::process::Command;
 
-use fanvue_bot::id::AgencyId;
+use fanvue_bot::broadcast::{BroadcastState, Broadcaster};
+use fanvue_bot::id::{AgencyId, BroadcastId};
 use fanvue_bot::queue::WorkerId;
 use fanvue_bot::worker::{Worker, WorkerOptions};
 use uuid::Uuid;
 
 use crate::connect::{BEARER, Stage, says};
+
+/// The broadcast of the guide about them.
+const BROADCAST: BroadcastId = BroadcastId::from_uuid(Uuid::from_u128(71));
 
 /// Where the guides have the deployment.
 const BASE: &str = "https://bot.example.com";
@@ -49,7 +53,8 @@ async fn type_curls(stage: &Stage, guide: &str, agency: AgencyId) -> Vec<String>
             .env("INTERNAL_SECRET", BEARER)
             .env("CREATOR_ID", stage.creator.to_string())
             .env("AGENCY_ID", agency.to_string())
-            .env("ACCOUNT_ID", stage.luna.to_string());
+            .env("ACCOUNT_ID", stage.luna.to_string())
+            .env("BROADCAST_ID", BROADCAST.to_string());
         let done = tokio::task::spawn_blocking(move || shell.output());
         let done = done.await.unwrap().unwrap();
         let told = String::from_utf8_lossy(&done.stdout);
@@ -118,5 +123,46 @@ async fn what_health_says_to_type_works() {
     }
     let _ended = stop.send(());
     worker.await.unwrap();
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn what_broadcast_says_to_type_works() {
+    let stage = Stage::set("reply-bot-secret").await;
+    says(&stage.connect(stage.luna).await, 200, "@luna");
+    // No worker runs, so that each command finds what the guide has before it.
+    let guide = include_str!("../../docs/guides/broadcast.md");
+    let answers = type_curls(&stage, guide, agency()).await;
+    let [
+        saved,
+        lists,
+        preview,
+        scheduled,
+        started,
+        progress,
+        paused,
+        cancelled,
+        all,
+    ] = &answers[..]
+    else {
+        assert!(answers.is_empty(), "{answers:?}");
+        return stage.end().await;
+    };
+    assert!(lists.starts_with(r#"{"lists":[]"#), "{lists}");
+    assert!(preview.starts_with(r#"{"complete":false,"#), "{preview}");
+    for (answer, state) in [
+        (saved, "draft"),
+        (scheduled, "scheduled"),
+        (started, "scheduled"),
+        (progress, "scheduled"),
+        (paused, "draft"),
+        (cancelled, "cancelled"),
+        (all, "cancelled"),
+    ] {
+        assert!(answer.contains(&format!(r#""is":"{state}""#)), "{answer}");
+    }
+    let broadcaster = Broadcaster::new(&stage.engine).unwrap();
+    let progress = broadcaster.progress(stage.creator, BROADCAST).await;
+    assert_eq!(progress.unwrap().broadcast.state, BroadcastState::Cancelled);
     stage.end().await;
 }

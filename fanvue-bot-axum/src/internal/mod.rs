@@ -2,6 +2,7 @@
 
 mod ask;
 mod bearer;
+mod broadcasts;
 mod connections;
 mod cron;
 mod health;
@@ -100,6 +101,7 @@ impl InternalBuilder {
 /// | `GET /internal/health?creator={id}` | tells how one creator is doing |
 /// | below `/internal/creators`, `/internal/agencies`, `/internal/deployment` | sets up what connections need, and ends them; see [`Connections`] |
 /// | `POST /internal/self-test` | sends the deployment's own door a signed event and watches it go the whole way; see [`SelfTest`] |
+/// | below `/internal/creators/{id}/broadcasts` | makes messages to many, and sees how far they are; see below |
 ///
 /// Every route asks for a [`BearerSecret`] before anything else. What a call asks for is a JSON object or, where
 /// there is no body, the query; every field may be left out:
@@ -133,7 +135,35 @@ impl InternalBuilder {
 /// A self-test answers with a `verdict` and its `steps`, up to the first that is `broken`: each with its time in
 /// `millis`, and where it is broken its `cause`, its `meaning` and the `action` to take.
 ///
-/// All routes are safe to call at once and from many places. A call goes on when its caller leaves.
+/// All routes are safe to call at once and from many places. A call goes on when its caller leaves, but for those
+/// about broadcasts, each of which does one thing or nothing.
+///
+/// # Broadcasts
+///
+/// These routes are there if the backend keeps broadcasts ([`Backend::broadcasts`](fanvue_bot_core::backend::Backend::broadcasts)).
+/// A broadcast is named by a UUID that the caller draws, so that a call may be repeated:
+///
+/// | Route below `/internal/creators/{id}` | Does |
+/// | --- | --- |
+/// | `GET /fan-lists` | lists the creator's own lists of fans at Fanvue |
+/// | `GET /broadcasts` | lists the creator's broadcasts, the last made first |
+/// | `PUT /broadcasts/{broadcast}` | keeps a draft: `message`, `segment` and, if it is another one, `rest` |
+/// | `GET /broadcasts/{broadcast}` | tells how far it is: a [`Progress`](fanvue_bot_core::broadcast::Progress) |
+/// | `GET /broadcasts/{broadcast}/preview` | counts who would get it, and who would not and why: a [`Preview`](fanvue_bot_core::broadcast::Preview) |
+/// | `POST /broadcasts/{broadcast}/start` | sends it, from now on |
+/// | `POST /broadcasts/{broadcast}/schedule` | sends it from `at` on |
+/// | `POST /broadcasts/{broadcast}/pause` | holds it; one that was scheduled becomes a draft |
+/// | `POST /broadcasts/{broadcast}/resume` | lets it go on |
+/// | `POST /broadcasts/{broadcast}/cancel` | ends it |
+///
+/// A draft is a JSON object in the form in which a [`Broadcast`](fanvue_bot_core::broadcast::Broadcast) is stored: its
+/// `message` is a [`Template`](fanvue_bot_core::broadcast::Template), its `segment` a
+/// [`Segment`](fanvue_bot_core::broadcast::Segment), times are milliseconds and money is cents. Lists take `limit`, 1 to
+/// 100 (1 to 50 for `/fan-lists`; default 20), and `after`, which is `next` of the answer before.
+///
+/// A 400 for a draft or a schedule has `faults`: each with the `field`, the `reason` and, where one is evident, the
+/// `nearest` valid value. What a broadcast cannot do where it stands is a 409 with its `remedy`; what Fanvue does not
+/// answer is a 502.
 #[derive(Clone)]
 pub struct Internal {
     rooms: Arc<Rooms>,
@@ -176,6 +206,7 @@ impl Internal {
             .route("/internal/health", get(health::show))
             .route("/internal/self-test", post(self_test::run))
             .merge(connections.unwrap_or_default())
+            .merge(broadcasts::router(&self.rooms.engine).unwrap_or_default())
             .route_layer(admitted)
             .with_state(Arc::clone(&self.rooms))
     }

@@ -199,6 +199,23 @@ impl Town {
         assert_eq!(stored, fans);
     }
 
+    /// So many fans follow the creator.
+    pub(crate) fn add_followers(&self, count: usize) {
+        let now = moment(self.clock.now());
+        let mut world = self.world.lock().unwrap();
+        for number in 0..count {
+            let fan = world.add_fan(&format!("follower{number}"), "Fan", now);
+            world.follow(self.account, fan, now).unwrap();
+        }
+    }
+
+    /// The creator makes a list of fans at Fanvue.
+    pub(crate) fn add_list(&self, name: &str) -> Uuid {
+        let now = moment(self.clock.now());
+        let mut world = self.world.lock().unwrap();
+        world.create_list(self.account, name, now).unwrap()
+    }
+
     /// How many messages the creator has sent.
     pub(crate) fn sent(&self) -> usize {
         let world = self.world.lock().unwrap();

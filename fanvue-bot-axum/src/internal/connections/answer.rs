@@ -39,12 +39,12 @@ struct Refused<'a> {
 }
 
 /// It cannot be done as things are.
-pub(super) fn conflict(error: &str, remedy: &str) -> Response {
+pub(in crate::internal) fn conflict(error: &str, remedy: &str) -> Response {
     ask::json(StatusCode::CONFLICT, &Refused { error, remedy })
 }
 
 /// Fanvue could not be asked.
-pub(super) fn fanvue(error: &str, remedy: &str) -> Response {
+pub(in crate::internal) fn fanvue(error: &str, remedy: &str) -> Response {
     ask::json(StatusCode::BAD_GATEWAY, &Refused { error, remedy })
 }
 
@@ -55,7 +55,7 @@ pub(super) fn failed(error: &(dyn std::error::Error + 'static)) -> Response {
 }
 
 /// Why there is no token, or none could be given back.
-pub(super) fn token(error: &TokenError) -> Response {
+pub(in crate::internal) fn token(error: &TokenError) -> Response {
     let text = error.to_string();
     match error {
         TokenError::NotConnected => conflict(&text, "Connect the account first."),

@@ -2,7 +2,7 @@
 //! webhook subscriptions, and the end of a connection.
 
 mod agency;
-mod answer;
+pub(super) mod answer;
 mod app;
 mod connection;
 mod secrets;
