@@ -510,6 +510,17 @@ impl Step<'_> {
         )
     }
 
+    /// Whether the reply is written and waits for an operator.
+    fn awaits_approval(&self) -> bool {
+        matches!(
+            self.next.turn,
+            Some(Turn {
+                phase: Phase::AwaitingApproval { .. },
+                ..
+            })
+        )
+    }
+
     /// The turn, if its current draft is `draft`.
     fn current(&mut self, draft: DraftId) -> Option<&mut Turn> {
         self.next
@@ -677,7 +688,9 @@ impl Step<'_> {
         let Some(due_at) = self.next.goes_on_at() else {
             return;
         };
-        if until <= now {
+        let awaits_approval = self.awaits_approval();
+        // A draft waits for a person and for nothing that could fail; what failed was done all the same.
+        if until <= now || (awaits_approval && self.next.unread.is_empty()) {
             return;
         }
         self.next.hold = Some(Hold {
@@ -685,7 +698,7 @@ impl Step<'_> {
             until,
             cause,
         });
-        if self.pause().is_some() && !self.in_flight() {
+        if awaits_approval || (self.pause().is_some() && !self.in_flight()) {
             return;
         }
         self.mark_owed(&self.waiting(due_at, cause));

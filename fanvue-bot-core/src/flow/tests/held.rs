@@ -134,3 +134,18 @@ fn with_nobody_waiting_nothing_is_put_off() {
         ",
     );
 }
+
+#[test]
+fn a_draft_that_waits_for_an_operator_is_not_put_off() {
+    check(
+        draft(),
+        "
+        0 fan 1
+        8 wake -> compose 1.1
+        9 composed 1.1 hi -> 1 awaits approval 1
+        9 put_off 20 retrying -> nothing = 1.1 awaiting approval 86409, owed 1
+        9 park not_connected -> nothing
+        10 approve 1.1 -> read 1.1, 1 waits 10 pacing
+        ",
+    );
+}
