@@ -14,6 +14,7 @@ mod kept;
 mod paid;
 mod past;
 mod policy;
+mod reference;
 mod scene;
 mod settings;
 mod stop;
