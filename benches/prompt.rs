@@ -20,7 +20,7 @@ use fanvue_bot::message::{Author, Content, Message, MessageType};
 use fanvue_bot::openai::{OpenAi, Profile};
 use fanvue_bot::persona::Persona;
 use fanvue_bot::prompt::{
-    self, BytesPerFour, HistoryCut, Memory, PromptSource, RenderedPersona, TokenCounter,
+    self, BytesPerFour, HistoryCut, Memory, Occasion, PromptSource, RenderedPersona, TokenCounter,
 };
 use fanvue_bot::time::Timestamp;
 
@@ -123,6 +123,7 @@ impl Bench {
             seed: Seed::new(1),
             memory: &self.memory,
             stage: Stage::New,
+            occasion: Occasion::Answer,
             paid: &[],
             newest_first: black_box(&self.messages),
             unanswered: 1,

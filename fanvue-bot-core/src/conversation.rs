@@ -2,6 +2,7 @@
 
 mod delivery;
 mod erasure;
+mod follow_up;
 
 use std::sync::Arc;
 
@@ -9,12 +10,14 @@ use serde::{Deserialize, Serialize};
 
 pub use self::delivery::{Delivery, DeliveryState, MOST_DELIVERIES, Skip};
 pub use self::erasure::Erasure;
+pub use self::follow_up::{FollowUp, FollowUpState, NoFollowUp};
 use crate::decision::WaitCause;
 use crate::draft::{Draft, Note};
 use crate::entropy::Seed;
 use crate::id::{ConversationId, MessageId, TurnId};
 use crate::ledger::{Spend, Stage};
 use crate::policy::Signal;
+use crate::queue::Priority;
 use crate::settings::{Overrides, Stages};
 use crate::time::Timestamp;
 
@@ -47,6 +50,9 @@ pub struct Conversation {
     /// The number of the newest turn.
     #[serde(default)]
     pub last_turn: TurnId,
+    /// When the fan's latest message was sent, by Fanvue's clock, whatever was decided on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_fan_at: Option<Timestamp>,
     /// When our last reply went out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_reply_at: Option<Timestamp>,
@@ -99,6 +105,15 @@ pub struct Conversation {
     /// one of them may be on its way.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deliveries: Vec<Delivery>,
+    /// The latest silence of the fan and its nudge, if there are any for this fan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follow_up: Option<FollowUp>,
+    /// When a nudge last went out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nudged_at: Option<Timestamp>,
+    /// When the fan last said goodbye, by Fanvue's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goodbye_at: Option<Timestamp>,
     /// Up to where the conversation was erased.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erasure: Option<Erasure>,
@@ -116,6 +131,7 @@ impl Conversation {
             turn: None,
             drafts: Vec::new(),
             last_turn: TurnId::new(0),
+            last_fan_at: None,
             last_reply_at: None,
             paused_until: None,
             last_human_at: None,
@@ -132,6 +148,9 @@ impl Conversation {
             spend: Spend::none(),
             overrides: Overrides::none(),
             deliveries: Vec::new(),
+            follow_up: None,
+            nudged_at: None,
+            goodbye_at: None,
             erasure: None,
         }
     }
@@ -142,11 +161,44 @@ impl Conversation {
         Stage::of(self.fan_messages, &self.spend, stages)
     }
 
-    /// When this conversation must be looked at next, if nothing happens before; `None` if nothing is owed. Stores keep it in an indexed column, so that a wake-up that got lost can be found.
+    /// When this conversation must be looked at next, if nothing happens before; `None` if nothing is owed and no
+    /// nudge is due. Stores keep it in an indexed column, so that a wake-up that got lost can be found.
     #[must_use]
     pub fn wake_at(&self) -> Option<Timestamp> {
+        let owed_at = self.job_at().map(|(at, _)| at);
+        owed_at.into_iter().chain(self.follows_up_at()).min()
+    }
+
+    /// When a job is to wake it, and before which others. A nudge has none before it begins: it is days away, most
+    /// fans write before, and each reply would leave a job behind that finds nothing to do. The sweep over
+    /// [`Conversation::wake_at`] begins it.
+    pub(crate) fn job_at(&self) -> Option<(Timestamp, Priority)> {
         let erased_at = self.erasure.and_then(|erasure| erasure.due_at());
-        self.goes_on_at().into_iter().chain(erased_at).min()
+        let at = self.goes_on_at().into_iter().chain(erased_at).min()?;
+        Some((at, self.priority()))
+    }
+
+    /// Before which others it is looked at.
+    pub(crate) fn priority(&self) -> Priority {
+        let nudges = match &self.turn {
+            Some(turn) => turn.purpose == Purpose::FollowUp,
+            None => self.erasure.is_none() && self.follows_up_at().is_some(),
+        };
+        if nudges && self.pending.is_empty() && self.unread.is_empty() {
+            Priority::FollowUp
+        } else {
+            Priority::LiveReply
+        }
+    }
+
+    /// When a nudge begins if nobody writes before. A human who has the chat keeps it.
+    fn follows_up_at(&self) -> Option<Timestamp> {
+        match self.follow_up.as_ref()?.state {
+            FollowUpState::Due { until } if self.turn.is_none() && self.pending.is_empty() => {
+                Some(self.paused_until.map_or(until, |paused| until.max(paused)))
+            }
+            _ => None,
+        }
     }
 
     /// When the turn goes on by itself, or what is owed is taken up.
@@ -266,8 +318,34 @@ pub struct Turn {
     /// Who let the reply of this draft go out.
     #[serde(default, skip_serializing_if = "Clearance::is_automatic")]
     pub clearance: Clearance,
+    /// What it is there for.
+    #[serde(default, skip_serializing_if = "Purpose::is_answer")]
+    pub purpose: Purpose,
     /// Where it stands.
     pub phase: Phase,
+}
+
+/// What a turn is there for. Whatever it was begun for, the fan's messages that come in before its reply goes out are
+/// answered with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Purpose {
+    /// The fan wrote; or the words are an operator's to many, as the clearance says.
+    #[default]
+    Answer,
+    /// The fan has not answered for long, and gets one nudge. A fan who writes makes an answer of it.
+    FollowUp,
+}
+
+impl Purpose {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "the shape that serde calls"
+    )]
+    const fn is_answer(&self) -> bool {
+        matches!(self, Self::Answer)
+    }
 }
 
 /// Who let a reply go out.

@@ -42,7 +42,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::backend::{Backend, BackendError};
-use crate::conversation::{Conversation, Delivery, Erasure, Phase, Reply, Stopped};
+use crate::conversation::{Conversation, Delivery, Erasure, FollowUp, Phase, Reply, Stopped};
 use crate::decision::{Decision, Outcome};
 use crate::draft::Draft;
 use crate::fan::FanProfile;
@@ -162,9 +162,21 @@ pub struct Standing {
     /// When a human last wrote in the creator's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_human_at: Option<Timestamp>,
+    /// When the fan's latest message was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_fan_at: Option<Timestamp>,
     /// When the bot last replied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_reply_at: Option<Timestamp>,
+    /// The fan's latest silence, and what became of its nudge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follow_up: Option<FollowUp>,
+    /// When the fan was last nudged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nudged_at: Option<Timestamp>,
+    /// When the fan last said goodbye.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goodbye_at: Option<Timestamp>,
     /// How many messages of the fan were stored, be they deleted since.
     #[serde(default)]
     pub fan_messages: u64,
@@ -478,7 +490,11 @@ fn standing(state: Conversation) -> Standing {
         stopped: state.stopped,
         paused_until: state.paused_until,
         last_human_at: state.last_human_at,
+        last_fan_at: state.last_fan_at,
         last_reply_at: state.last_reply_at,
+        follow_up: state.follow_up,
+        nudged_at: state.nudged_at,
+        goodbye_at: state.goodbye_at,
         fan_messages: state.fan_messages,
         spend: state.spend,
         overrides: state.overrides,

@@ -44,6 +44,8 @@ use crate::time::Timestamp;
 
 /// Work that is due for longer than this should have been taken up.
 const OVERDUE: Duration = Duration::from_secs(60);
+/// The same for a nudge, which no job begins: the sweep does, in pages.
+const NUDGE_OVERDUE: Duration = Duration::from_secs(600);
 /// A worker that has not been seen for this long is none.
 const GONE: Duration = Duration::from_secs(120);
 /// With nothing to do, a worker that was not seen for this long is told of: a restart takes less.
@@ -97,10 +99,10 @@ impl Checkup {
     /// finding and no error; what was found before is told.
     pub async fn deployment(&self) -> DeploymentHealth {
         let began = self.engine.now();
-        let probe = self.due(None, began.minus(OVERDUE), 1).await;
+        let probe = self.overdue(None, began).await;
         let took = self.engine.now().since(began);
         let (overdue, vitals) = match (probe, self.vitals(Whose::Deployment).await) {
-            (Ok(due), Ok(vitals)) => (due.first().copied(), vitals),
+            (Ok(overdue), Ok(vitals)) => (overdue, vitals),
             (Err(error), _) | (_, Err(error)) => return store_down(began, &error),
         };
         let slow = (took > SLOW).then_some(Finding {
@@ -170,8 +172,7 @@ impl Checkup {
             Part::Turns,
         ]
         .map(|part| vitals.of(part));
-        let overdue = self.due(Some(id), now.minus(OVERDUE), 1).await?;
-        let overdue = overdue.first().copied();
+        let overdue = self.overdue(Some(id), now).await?;
         let oldest = self.oldest_waiting(&creator).await?;
         let remaining = self.remaining(&creator, now).await?;
 
@@ -244,15 +245,26 @@ impl Checkup {
         Remaining::read(&**self.store(), &principal, now).await
     }
 
-    async fn due(
+    /// Since when work is due that should have been taken up, if there is any.
+    async fn overdue(
         &self,
         of: Option<CreatorId>,
-        until: Timestamp,
-        most: usize,
-    ) -> Result<Vec<Timestamp>, StoreError> {
-        let request = PageRequest::first(most);
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let until = now.minus(OVERDUE);
+        let request = PageRequest::first(LOOKED_AT);
         let due = self.store().due(of, until, &request).await?;
-        Ok(due.items.iter().map(|due| due.wake_at).collect())
+        for due in due.items {
+            if due.wake_at <= now.minus(NUDGE_OVERDUE) {
+                return Ok(Some(due.wake_at));
+            }
+            let stored = self.store().conversation(due.conversation).await?;
+            let job = stored.and_then(|stored| stored.value.job_at());
+            if let Some((at, _)) = job.filter(|(at, _)| *at <= until) {
+                return Ok(Some(at));
+            }
+        }
+        Ok(None)
     }
 
     async fn vitals(&self, whose: Whose) -> Result<Vitals, StoreError> {

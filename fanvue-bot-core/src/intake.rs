@@ -349,11 +349,11 @@ impl Intake {
         if !batch.changed {
             return Ok(new);
         }
-        let due = batch.change.conversation.wake_at().filter(|_| moved);
-        let wake = due.map(|due| {
+        let due = batch.change.conversation.job_at().filter(|_| moved);
+        let wake = due.map(|(due, priority)| {
             let revision = expected.map_or(Revision::FIRST, Revision::next);
             let key = IdempotencyKey::in_lane(&id.into(), &format!("brought/{revision}"));
-            NewJob::wake(id, due, key)
+            NewJob::wake(id, due, key).priority(priority)
         });
         let stopped = batch.stopped;
         self.backend
@@ -394,14 +394,14 @@ impl Intake {
 
 /// The wake-up that a conversation needs after `cause` came in; its key makes a repetition harmless.
 fn wake_up(conversation: &Conversation, cause: &Received) -> Option<NewJob> {
-    let due = conversation.wake_at()?;
+    let (due, priority) = conversation.job_at()?;
     // A message and its deletion are two causes: the first wake-up may be long over.
     let key = match cause {
         Received::Message(arrival) => format!("in/{}", arrival.id),
         Received::Deleted(message, _) => format!("deleted/{message}"),
     };
     let key = IdempotencyKey::in_lane(&conversation.id.into(), &key);
-    Some(NewJob::wake(conversation.id, due, key))
+    Some(NewJob::wake(conversation.id, due, key).priority(priority))
 }
 
 /// What reading one chat has brought up.

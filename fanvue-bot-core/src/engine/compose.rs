@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Engine, Failure, Performed};
 use crate::client::Typing;
-use crate::conversation::Conversation;
+use crate::conversation::{Conversation, Purpose};
 use crate::creator::Creator;
 use crate::entropy::Seed;
 use crate::flow::{DraftId, Input};
@@ -17,9 +17,8 @@ use crate::message::{Author, Message};
 use crate::page::PageRequest;
 use crate::policy::{DraftCheck, Signal};
 use crate::prompt::check::{CheckContext, check};
-use crate::prompt::{self, HistoryCut, Memory, Prompt, PromptSource};
+use crate::prompt::{self, HistoryCut, Memory, Occasion, Prompt, PromptSource};
 use crate::pulse::Part;
-use crate::rate::Class;
 
 /// A reply must not repeat any of this many replies before it.
 const NOT_AGAIN: usize = 5;
@@ -63,13 +62,14 @@ impl Engine {
         stored.sort_by_key(|message| Reverse((message.sent_at, message.id)));
         stored.retain(|message| message.deleted_at.is_none());
         if let Some(performed) = self
-            .learn_words(creator, id, Class::LiveReply, &stored)
+            .learn_words(creator, id, super::class(conversation), &stored)
             .await?
         {
             return Ok(performed);
         }
         let (messages, unanswered) = unanswered_first(stored, conversation);
-        if unanswered == 0 {
+        let occasion = self.occasion(conversation);
+        if unanswered == 0 && occasion == Occasion::Answer {
             // Nothing of what is pending is stored: the rows were erased.
             return Err(Failure::final_words(
                 "the messages to be answered are no longer stored",
@@ -86,6 +86,7 @@ impl Engine {
             seed: conversation.seed,
             memory: &memory,
             stage: conversation.stage(&creator.settings.stages),
+            occasion,
             paid: &paid,
             newest_first: &messages,
             unanswered,
@@ -119,6 +120,18 @@ impl Engine {
             cut: Some(cut),
             ..input.into()
         })
+    }
+
+    /// What this turn writes for.
+    fn occasion(&self, conversation: &Conversation) -> Occasion {
+        match conversation.turn.as_ref().map(|turn| turn.purpose) {
+            Some(Purpose::FollowUp) => Occasion::FollowUp {
+                silent_for: conversation
+                    .last_reply_at
+                    .map_or(Duration::ZERO, |at| self.now().since(at)),
+            },
+            _ => Occasion::Answer,
+        }
     }
 
     /// What the persona has said to a fan who asks whether a bot writes, if one of these messages does.

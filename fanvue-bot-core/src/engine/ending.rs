@@ -8,7 +8,7 @@ use crate::entropy::Seed;
 use crate::flow::Input;
 use crate::id::ConversationId;
 use crate::pulse::{Part, Trouble};
-use crate::queue::{Claim, FailureNote, IdempotencyKey, NewJob};
+use crate::queue::{Claim, FailureNote, IdempotencyKey, NewJob, Priority};
 use crate::retry::Retry;
 use crate::time::Timestamp;
 
@@ -43,7 +43,25 @@ pub(crate) struct Worked {
     pub(super) claims: Vec<Claim>,
     pub(super) attempt: u32,
     /// When the conversation is looked at next.
-    pub(super) result: Result<Option<Timestamp>, Failure>,
+    pub(super) result: Result<Rest, Failure>,
+}
+
+/// How a conversation rests.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Rest {
+    /// When it is looked at next, if nothing happens before.
+    wake_at: Option<Timestamp>,
+    /// The wake-up that it needs for it, and before which others.
+    job: Option<(Timestamp, Priority)>,
+}
+
+impl Rest {
+    pub(super) fn of(conversation: &Conversation) -> Self {
+        Self {
+            wake_at: conversation.wake_at(),
+            job: conversation.job_at(),
+        }
+    }
 }
 
 impl Engine {
@@ -57,9 +75,10 @@ impl Engine {
             result,
         } = worked;
         match result {
-            Ok(wake_at) => {
-                self.follow_up(id, wake_at, &claims).await?;
+            Ok(rest) => {
+                self.wake_later(id, rest, &claims).await?;
                 self.backend().queue().complete(claims, self.now()).await?;
+                let wake_at = rest.wake_at;
                 Ok(RunOutcome::Done { wake_at })
             }
             Err(failure) => self.fail(id, claims, attempt, failure).await,
@@ -68,18 +87,18 @@ impl Engine {
 
     /// Enqueues the wake-up that a resting conversation needs, named after the taking of the job that ends
     /// with it: a job that is taken again after a crash may need another one than the time before.
-    async fn follow_up(
+    async fn wake_later(
         &self,
         id: ConversationId,
-        wake_at: Option<Timestamp>,
+        rest: Rest,
         claims: &[Claim],
     ) -> Result<(), EngineError> {
-        if let (Some(due), Some(claim)) = (wake_at, claims.first()) {
+        if let (Some((due, priority)), Some(claim)) = (rest.job, claims.first()) {
             let name = format!("after/{}/{}", claim.job, claim.token);
             let key = IdempotencyKey::in_lane(&id.into(), &name);
             self.backend()
                 .queue()
-                .enqueue(&[NewJob::wake(id, due, key)])
+                .enqueue(&[NewJob::wake(id, due, key).priority(priority)])
                 .await?;
         }
         Ok(())
@@ -130,13 +149,14 @@ impl Engine {
                 let given_up = Performed::from(Input::GiveUp {
                     cause: cause.as_str().into(),
                 });
-                let wake_at = match self.commit(id, &given_up, None).await {
+                let rest = match self.commit(id, &given_up, None).await {
                     // Not even that can be stored, now or ever: only a person can mend it, and the job
                     // must not come back for ever meanwhile.
-                    Err(error) if error.retry() == Retry::Never => None,
-                    stepped => stepped?.and_then(|stepped| stepped.conversation.wake_at()),
+                    Err(error) if error.retry() == Retry::Never => Rest::default(),
+                    stepped => stepped?
+                        .map_or_else(Rest::default, |stepped| Rest::of(&stepped.conversation)),
                 };
-                self.follow_up(id, wake_at, &claims).await?;
+                self.wake_later(id, rest, &claims).await?;
                 if !claims.is_empty() {
                     queue.dead_letter(claims.remove(0), now, &cause).await?;
                 }
@@ -148,7 +168,7 @@ impl Engine {
             .commit(id, &put_off.into(), None)
             .await?
             .map(|stepped| stepped.conversation);
-        let wake_at = conversation.as_ref().and_then(Conversation::wake_at);
+        let rest = conversation.as_ref().map_or_else(Rest::default, Rest::of);
         match (remedy, conversation.and_then(|found| found.hold)) {
             // Once for each time that something breaks: what is held since then was not held before.
             (Remedy::Person(_), Some(hold)) if hold.since >= now => {
@@ -158,10 +178,10 @@ impl Engine {
                 tracing::info!(creator.id = %id.creator, cause = %cause, "turn put off");
             }
         }
-        self.follow_up(id, wake_at, &claims).await?;
+        self.wake_later(id, rest, &claims).await?;
         queue.complete(claims, now).await?;
         Ok(RunOutcome::Retrying {
-            at: wake_at.unwrap_or(now),
+            at: rest.wake_at.unwrap_or(now),
             cause,
         })
     }

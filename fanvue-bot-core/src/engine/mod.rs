@@ -33,6 +33,7 @@ pub use self::builder::EngineBuilder;
 pub use self::catch_up::CaughtUp;
 use self::catch_up::Schedule;
 use self::compose::Wish;
+use self::ending::Rest;
 pub use self::ending::RunOutcome;
 pub(crate) use self::ending::Worked;
 use self::failure::Failure;
@@ -327,14 +328,14 @@ impl Engine {
     }
 
     /// Steps, commits and performs until nothing is to be done now; answers when something is.
-    async fn advance(&self, id: ConversationId) -> Result<Option<Timestamp>, Failure> {
+    async fn advance(&self, id: ConversationId) -> Result<Rest, Failure> {
         let mut performed = Performed::from(Input::Wake);
         for _ in 0..LONGEST_RUN {
             // What was acknowledged counts, also if nobody has come to it yet.
             let taken_in = self.shared.intake.take_in_all_of(id).await;
             taken_in.map_err(EngineError::from)?;
             let Some(stepped) = self.commit(id, &performed, None).await? else {
-                return Ok(None);
+                return Ok(Rest::default());
             };
             if let Some(failure) = performed.failure.take() {
                 return Err(failure);
@@ -343,7 +344,7 @@ impl Engine {
                 self.mark_read(&stepped.creator, id).await;
             }
             let Some(effect) = stepped.effect else {
-                return Ok(stepped.conversation.wake_at());
+                return Ok(Rest::of(&stepped.conversation));
             };
             performed = self
                 .perform(&stepped.creator, &stepped.conversation, effect)
@@ -416,8 +417,8 @@ impl Engine {
         let conversation = batch.change.conversation.clone();
         if batch.changed {
             let jobs: Vec<NewJob> = wake
-                .zip(conversation.wake_at())
-                .map(|(priority, due)| {
+                .zip(conversation.job_at())
+                .map(|(priority, (due, _))| {
                     let name = format!("act/{}", stored.revision.next());
                     let key = IdempotencyKey::in_lane(&id.into(), &name);
                     NewJob::wake(id, due, key).priority(priority)
@@ -520,7 +521,7 @@ fn class(conversation: &Conversation) -> Class {
     match conversation.turn.as_ref().map(|turn| turn.clearance) {
         Some(Clearance::Approved) => Class::ApprovedDraft,
         Some(Clearance::Broadcast) => Class::Broadcast,
-        _ => Class::LiveReply,
+        _ => conversation.priority().into(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Work that nobody is going to do by itself: wake-ups that got lost, and what waited for a person.
+//! Work that no job asks for: nudges that are due, wake-ups that got lost, and what waited for a person.
 
 use super::{Engine, EngineError};
 use crate::conversation::Conversation;
@@ -9,8 +9,8 @@ use crate::page::{Cursor, PageRequest};
 use crate::queue::{IdempotencyKey, NewJob, Priority};
 use std::time::Duration;
 
-/// A conversation that is due for longer than this has lost its wake-up, or its worker is busy with it, in
-/// which case one more wake-up does no harm.
+/// A conversation that is due for longer than this has a nudge to begin, which has no job of its own; or it has lost
+/// its wake-up, or its worker is busy with it, in which case one more wake-up does no harm.
 const OVERDUE: Duration = Duration::from_secs(60);
 /// How many conversations one call looks at.
 pub(super) const AT_ONCE: usize = 200;
@@ -19,8 +19,8 @@ impl Engine {
     /// Wakes conversations that are long due, one page of them; answers where the next call goes on, `None`
     /// at the end.
     ///
-    /// A wake-up can get lost where store and queue share no database, between the two steps of a commit,
-    /// and when somebody deletes jobs. Idempotent; a worker does it every half minute.
+    /// That begins the nudges that are due. And a wake-up can get lost where store and queue share no database, between
+    /// the two steps of a commit, and when somebody deletes jobs. Idempotent; a worker does it every half minute.
     ///
     /// # Errors
     /// The store's and the queue's.
@@ -35,15 +35,16 @@ impl Engine {
             .store()
             .due(None, now.minus(OVERDUE), &request)
             .await?;
-        let jobs: Vec<NewJob> = page
-            .items
-            .iter()
-            .map(|due| {
-                let id = due.conversation;
-                let key = format!("due/{}", due.wake_at.as_micros());
-                NewJob::wake(id, now, IdempotencyKey::in_lane(&id.into(), &key))
-            })
-            .collect();
+        let mut jobs: Vec<NewJob> = Vec::with_capacity(page.items.len());
+        for due in &page.items {
+            let id = due.conversation;
+            let Some(stored) = self.backend().store().conversation(id).await? else {
+                continue;
+            };
+            let key = format!("due/{}", due.wake_at.as_micros());
+            let job = NewJob::wake(id, now, IdempotencyKey::in_lane(&id.into(), &key));
+            jobs.push(job.priority(stored.value.priority()));
+        }
         if !jobs.is_empty() {
             self.backend().queue().enqueue(&jobs).await?;
             tracing::debug!(conversations = jobs.len(), "overdue conversations woken");

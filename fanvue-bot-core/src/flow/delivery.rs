@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use super::{Context, Step};
 use crate::conversation::{
-    Clearance, Conversation, Delivery, DeliveryState, MOST_DELIVERIES, Phase, Reply, Skip, Turn,
+    Clearance, Conversation, Delivery, DeliveryState, MOST_DELIVERIES, Phase, Purpose, Reply, Skip,
+    Turn,
 };
 use crate::creator::CreatorStatus;
 use crate::decision::{Outcome, Rule};
@@ -91,6 +92,7 @@ impl Step<'_> {
                     seed: self.context.seed.derive("turn"),
                     draft: 1,
                     clearance: Clearance::Broadcast,
+                    purpose: Purpose::Answer,
                     phase: Phase::Pacing {
                         reply: parcel.text,
                         until: self.now(),
@@ -177,6 +179,7 @@ impl Step<'_> {
 
     /// The parcel is not to go out for this reason, whatever else holds.
     pub(super) fn will_not_deliver(&mut self, outcome: &Outcome) {
+        self.concluded = Some(outcome.clone());
         self.undelivered = Some(match outcome {
             Outcome::Blocked {
                 rule: Rule::NotContactable,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{DraftId, Step};
-use crate::conversation::{PendingMessage, Phase, Reply, Turn, Unattributed};
+use crate::conversation::{NoFollowUp, PendingMessage, Phase, Reply, Turn, Unattributed};
 use crate::decision::{Outcome, Rule, WaitCause};
 use crate::id::MessageId;
 use crate::time::Timestamp;
@@ -17,6 +17,8 @@ impl Step<'_> {
         if self.is_known(id) {
             return;
         }
+        self.end_silence(NoFollowUp::Answered);
+        self.next.last_fan_at = self.next.last_fan_at.max(Some(sent_at));
         let arrived_at = self.now();
         let message = PendingMessage {
             id,
@@ -95,6 +97,7 @@ impl Step<'_> {
 
     /// A human has the conversation now: whatever the fan had written before is theirs.
     pub(super) fn human_wrote(&mut self, sent_at: Timestamp) {
+        self.end_silence(NoFollowUp::Human);
         self.next.last_human_at = self.next.last_human_at.max(Some(sent_at));
         let until = sent_at + self.settings.human_pause;
         self.next.paused_until = self.next.paused_until.max(Some(until));

@@ -19,6 +19,7 @@
 mod approval;
 mod delivery;
 mod erasure;
+mod follow_up;
 mod inbound;
 mod operator;
 mod pace;
@@ -390,6 +391,7 @@ pub fn step(conversation: &Conversation, input: Input, context: &Context<'_>) ->
         by_human: Vec::new(),
         acted: None,
         undelivered: None,
+        concluded: None,
     };
     match input {
         Input::FanMessage {
@@ -446,6 +448,8 @@ struct Step<'a> {
     acted: Option<Acted>,
     /// Why the parcel does not go out, where the state does not tell.
     undelivered: Option<DeliveryState>,
+    /// Why the turn ended without a reply, where the state does not tell.
+    concluded: Option<Outcome>,
 }
 
 impl Step<'_> {
@@ -460,6 +464,7 @@ impl Step<'_> {
 
     /// Decides all pending messages alike and forgets them.
     fn conclude_pending(&mut self, outcome: &Outcome) {
+        self.concluded = Some(outcome.clone());
         for message in std::mem::take(&mut self.next.pending) {
             self.decide(message.id, outcome.clone());
             self.leave(message);
@@ -542,6 +547,7 @@ impl Step<'_> {
         }
         self.supersede_drafts();
         self.close_delivery();
+        self.close_follow_up();
         Transition {
             next: self.next,
             decisions: last_of_each(self.decisions),
@@ -577,6 +583,7 @@ impl Step<'_> {
         if self.next.turn.is_none() && !self.next.pending.is_empty() {
             self.begin_turn();
         }
+        self.keep_follow_up();
         if let Some(Turn {
             phase: Phase::Pacing { until, .. },
             ..

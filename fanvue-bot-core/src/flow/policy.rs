@@ -25,6 +25,9 @@ impl Step<'_> {
         {
             self.next.stopped = Some(stopped(cause));
         }
+        if signals.contains(Signal::Farewell) {
+            self.next.goodbye_at = self.next.goodbye_at.max(Some(sent_at));
+        }
         let opts_out = signals.contains(Signal::OptOut);
         if !opts_out && !signals.contains(Signal::Resume) {
             return;

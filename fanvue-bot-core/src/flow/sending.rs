@@ -2,7 +2,7 @@
 
 use super::{DraftId, Effect, SentReply, Step};
 use crate::conversation::{
-    Clearance, DeliveryState, PendingMessage, Phase, Reply, SendIntent, Skip, Turn,
+    Clearance, DeliveryState, PendingMessage, Phase, Purpose, Reply, SendIntent, Skip, Turn,
 };
 use crate::decision::{Outcome, Rule, WaitCause};
 use crate::draft::DraftState;
@@ -88,6 +88,7 @@ impl Step<'_> {
         let Some(Turn {
             id: turn,
             clearance,
+            purpose,
             ..
         }) = self.next.turn.take()
         else {
@@ -108,6 +109,10 @@ impl Step<'_> {
             );
         }
         self.next.last_reply_at = Some(self.now());
+        // A nudge ends no silence, and after it there is no other one.
+        if purpose != Purpose::FollowUp {
+            self.begin_silence(answers);
+        }
         self.sent = Some(SentReply {
             message,
             reply,
@@ -227,11 +232,7 @@ impl Step<'_> {
         // A newer message of the fan makes the reply stale.
         let stale = !later.is_empty();
         self.next.pending.extend(later);
-        let answers_nobody = self
-            .next
-            .turn
-            .as_ref()
-            .is_some_and(|turn| turn.clearance == Clearance::Broadcast);
+        let answers_nobody = self.next.turn.as_ref().is_some_and(Turn::answers_nobody);
         if self.next.pending.is_empty() && !answers_nobody {
             // The fan took back all that it answered.
             self.next.turn = None;
@@ -248,6 +249,9 @@ impl Step<'_> {
             } else {
                 Phase::Pacing { reply, until: now }
             });
+            if stale && turn.purpose == Purpose::FollowUp {
+                turn.purpose = Purpose::Answer;
+            }
             if !stale {
                 turn.clearance = clearance;
                 let (turn, draft) = (turn.id, turn.draft);

@@ -3,6 +3,7 @@
 mod delivery;
 mod drafts;
 mod erasure;
+mod follow_up;
 mod held;
 mod human;
 mod modes;
@@ -26,7 +27,7 @@ use crate::draft::{Draft, DraftState};
 use crate::id::{ConversationId, CreatorId, FanId};
 use crate::persona::Persona;
 use crate::policy::Signal;
-use crate::settings::{Overrides, QuietHours};
+use crate::settings::{FollowUps, Overrides, QuietHours};
 
 /// A creator whose replies go out as soon as they are written.
 fn auto() -> Creator {
@@ -133,6 +134,7 @@ impl Scene {
             "mode draft" => self.creator.settings.mode = Mode::Draft,
             "mode auto" => self.creator.settings.mode = Mode::Auto,
             "dry run" => self.creator.settings.dry_run = true,
+            "no nudges" => self.creator.settings.follow_ups.enabled = false,
             "quiet hours off" => self.creator.settings.quiet_hours = QuietHours::none(),
             "stop" => self.ceiling.stopped_at = Some(seconds(0)),
             "go on" => self.ceiling.stopped_at = None,
@@ -284,6 +286,7 @@ fn overrides(rest: &[&str]) -> Overrides {
         ["mode", "draft"] => overrides.mode = Some(Mode::Draft),
         ["mode", "auto"] => overrides.mode = Some(Mode::Auto),
         ["pace", "immediate"] => overrides.pace = Some(Pace::Immediate),
+        ["no", "nudges"] => overrides.follow_ups = Some(FollowUps::default()),
         ["awake"] => overrides.quiet_hours = Some(QuietHours::none()),
         ["pause", time] => {
             overrides.human_pause = Some(Duration::from_secs(time.parse().unwrap()));

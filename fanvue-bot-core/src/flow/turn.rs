@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{DraftId, Step, pace};
-use crate::conversation::{Clearance, Phase, Reply, Turn};
+use crate::conversation::{Clearance, Phase, Purpose, Reply, Turn};
 use crate::decision::{Outcome, Rule, WaitCause};
 use crate::draft::DraftState;
 use crate::settings::{Mode, Settings};
@@ -25,6 +25,7 @@ impl Step<'_> {
             seed: self.context.seed.derive("turn"),
             draft: 1,
             clearance: Clearance::Automatic,
+            purpose: Purpose::Answer,
             phase: Phase::Settling { until, latest },
         });
         // Some may still be marked as left to a human, or as part of a send.
@@ -142,10 +143,19 @@ impl Step<'_> {
 }
 
 impl Turn {
+    /// Whether it is there although the fan is owed no answer.
+    pub(super) fn answers_nobody(&self) -> bool {
+        self.clearance == Clearance::Broadcast || self.purpose == Purpose::FollowUp
+    }
+
     /// Goes on with a new draft: what was asked for, written or approved before is void.
     pub(super) fn begin_draft(&mut self, phase: Phase) {
         self.draft = self.draft.saturating_add(1);
         self.clearance = Clearance::Automatic;
+        if matches!(phase, Phase::Settling { .. }) && self.purpose == Purpose::FollowUp {
+            // Only somebody who wrote makes a turn settle again.
+            self.purpose = Purpose::Answer;
+        }
         self.phase = phase;
     }
 }

@@ -20,7 +20,7 @@ pub struct HistoryCut(pub Option<Timestamp>);
 pub struct Selected<'a> {
     /// What came before the fan's turn.
     pub history: &'a [Message],
-    /// The fan's turn: the newest messages, at least one.
+    /// The fan's turn: the newest messages, at least one if any are unanswered.
     pub turn: &'a [Message],
     /// The length of both.
     pub tokens: u32,
@@ -39,11 +39,7 @@ pub fn select<'a>(
     budget: u32,
     counter: &dyn TokenCounter,
 ) -> Selected<'a> {
-    let (turn, older) = newest_first.split_at(
-        unanswered
-            .clamp(1, newest_first.len().max(1))
-            .min(newest_first.len()),
-    );
+    let (turn, older) = newest_first.split_at(unanswered.min(newest_first.len()));
     let (turn_kept, turn_tokens) = longest_within(turn, budget, counter);
     let turn = &turn[..turn_kept.max(1).min(turn.len())];
 
@@ -67,7 +63,8 @@ pub fn select<'a>(
     let from = history
         .last()
         .or(turn.last())
-        .map(|message| message.sent_at);
+        .map(|message| message.sent_at)
+        .or(cut.0);
     Selected {
         history,
         turn,

@@ -8,7 +8,7 @@
 //! The most stable part comes first, so that providers can reuse it: policy and persona, which are the
 //! same for all fans; example exchanges; what is remembered of the fan; the history, whose beginning moves
 //! in large steps only; a late note of at most 120 tokens, with what a fan is told who asks whether a bot writes, and
-//! an operator's wish; and the fan's unanswered messages as one turn.
+//! an operator's wish; and the fan's unanswered messages as one turn, which says so where there are none.
 //!
 //! What a fan wrote is data. It stands between two marks, `<kq7z>` and `</kq7z>`, whose code is drawn for
 //! the conversation and named after the persona; nothing in a fan's words can open or close them, and the
@@ -23,6 +23,7 @@ mod tokens;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use self::fence::Fence;
 pub use self::fence::without_marks;
@@ -57,6 +58,20 @@ impl fmt::Debug for Memory {
     }
 }
 
+/// What there is to write for, where it is not the fan's unanswered messages alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Occasion {
+    /// The fan wrote.
+    #[default]
+    Answer,
+    /// The fan has not answered for so long, and gets a nudge.
+    FollowUp {
+        /// How long.
+        silent_for: Duration,
+    },
+}
+
 /// Everything a prompt depends on.
 #[derive(Debug, Clone, Copy)]
 #[expect(
@@ -72,11 +87,13 @@ pub struct PromptSource<'a> {
     pub memory: &'a Memory,
     /// At which stage the fan is, for which the persona may have guidance.
     pub stage: Stage,
+    /// What there is to write for.
+    pub occasion: Occasion,
     /// What the fan paid since the creator last wrote, the latest first. The note tells of the first three.
     pub paid: &'a [Transaction],
     /// The stored messages, the last sent first, as the store gives them.
     pub newest_first: &'a [Message],
-    /// How many of them the fan is still owed an answer to; they become the last turn.
+    /// How many of them the fan is still owed an answer to; they become the last turn. None for a nudge.
     pub unanswered: usize,
     /// The oldest message that the prompt before this one showed.
     pub cut: HistoryCut,
@@ -171,6 +188,10 @@ fn render_message(fence: &Fence, message: &Message, buffer: &mut String) -> Prom
 /// The fan's unanswered messages as one turn, oldest first.
 fn render_turn(fence: &Fence, newest_first: &[Message], buffer: &mut String) -> Arc<str> {
     buffer.clear();
+    if newest_first.is_empty() {
+        // Many models take a prompt without a last turn of the user's for one to be gone on with.
+        buffer.push_str("[no new message of the fan]");
+    }
     for message in newest_first.iter().rev() {
         if !buffer.is_empty() {
             buffer.push('\n');
@@ -284,13 +305,26 @@ fn shown_name(name: &str) -> Option<String> {
     (!name.is_empty()).then(|| format!("{name:?}"))
 }
 
+/// A length of time as a person would say it.
+fn roughly(time: Duration) -> String {
+    let hours = time.as_secs() / 3_600;
+    match hours {
+        0 | 1 => "an hour".to_owned(),
+        2..48 => format!("{hours} hours"),
+        _ => format!("{} days", hours / 24),
+    }
+}
+
 /// How many payments the note tells of; who pays more often is thanked for all of them.
 const PAID_SHOWN: usize = 3;
 
 /// What must be close to the answer to be heeded, because long histories drift.
 fn render_note(source: &PromptSource<'_>) -> String {
     let mut note = String::with_capacity(256);
-    note.push_str("Answer the fan's next message as ");
+    match source.occasion {
+        Occasion::Answer => note.push_str("Answer the fan's next message as "),
+        Occasion::FollowUp { .. } => note.push_str("Write to the fan of your own accord, as "),
+    }
     note.push_str(&source.persona.name);
     note.push_str(", in ");
     match &source.persona.language {
@@ -301,6 +335,13 @@ fn render_note(source: &PromptSource<'_>) -> String {
         None => note.push_str("the fan's language"),
     }
     note.push_str(", short, like a chat message.");
+    if let Occasion::FollowUp { silent_for } = source.occasion {
+        note.push_str(" They have not answered your last message for ");
+        note.push_str(&roughly(silent_for));
+        note.push_str(
+            ": send one light nudge that picks up what you talked about, with no reproach and nothing to buy.",
+        );
+    }
     if let Some(time) = source.persona.local_time(source.now) {
         note.push_str(" It is ");
         note.push_str(&time);

@@ -115,6 +115,7 @@ fn prompt(seed: Seed, memory: &Memory, newest_first: &[Message], unanswered: usi
         seed,
         memory,
         stage: Stage::New,
+        occasion: Occasion::Answer,
         paid: &[],
         newest_first,
         unanswered,
@@ -311,6 +312,7 @@ fn an_operators_wish_stands_in_the_late_note_and_without_marks() {
         seed: SEED,
         memory: &Memory::default(),
         stage: Stage::New,
+        occasion: Occasion::Answer,
         paid: &[],
         newest_first: &[fan(1, "hey")],
         unanswered: 1,
@@ -345,6 +347,7 @@ fn what_is_said_of_the_bot_is_the_personas_and_stands_in_the_late_note() {
             seed: SEED,
             memory: &Memory::default(),
             stage: Stage::New,
+            occasion: Occasion::Answer,
             paid: &[],
             newest_first: &[fan(1, "are you a bot?")],
             unanswered: 1,
@@ -386,6 +389,7 @@ fn guidance_for_the_fans_stage_stands_outside_the_marks_and_that_of_others_nowhe
             seed: SEED,
             memory: &Memory::default(),
             stage,
+            occasion: Occasion::Answer,
             paid: &[],
             newest_first: &newest_first,
             unanswered: 1,
@@ -438,6 +442,7 @@ fn what_the_fan_paid_is_told_beside_the_answer() {
         seed: SEED,
         memory: &Memory::default(),
         stage: Stage::New,
+        occasion: Occasion::Answer,
         paid: &paid,
         newest_first: &newest_first,
         unanswered: 2,
@@ -464,4 +469,44 @@ fn what_the_fan_paid_is_told_beside_the_answer() {
         "{turn}"
     );
     assert!(turn.ends_with("\n[the fan tipped]"), "{turn}");
+}
+
+#[test]
+fn a_nudge_says_for_how_long_nobody_wrote_and_ends_with_a_turn_that_says_so() {
+    let persona = RenderedPersona::new(&Persona::named("Luna"), &BytesPerFour);
+    let newest_first = [message(2, Author::Bot, "how was it?"), fan(1, "new job!")];
+    let source = PromptSource {
+        persona: &persona,
+        seed: SEED,
+        memory: &Memory::default(),
+        stage: Stage::New,
+        occasion: Occasion::FollowUp {
+            silent_for: Duration::from_secs(50 * 3_600),
+        },
+        paid: &[],
+        newest_first: &newest_first,
+        unanswered: 0,
+        cut: HistoryCut(None),
+        now: Timestamp::from_seconds(1_000),
+        prompt_tokens: 8_000,
+        reply_tokens: 400,
+        bot_answer: None,
+        repair: None,
+        instruction: None,
+    };
+    let prompt = build(&source, &BytesPerFour);
+    let messages = &prompt.request.messages;
+    let last = messages.last().unwrap();
+    assert_eq!(last.role, Role::User);
+    assert_eq!(&*last.content, "[no new message of the fan]");
+    let note = texts(&prompt, Role::System).pop().unwrap();
+    assert!(
+        note.starts_with("Write to the fan of your own accord, as Luna"),
+        "{note}"
+    );
+    assert!(note.contains("for 2 days: send one light nudge"), "{note}");
+    assert!(note.len() < 4 * 120, "{note}");
+    let history = &messages[messages.len() - 4..messages.len() - 2];
+    assert_eq!(history[0].role, Role::User);
+    assert_eq!(&*history[1].content, "how was it?");
 }

@@ -21,6 +21,7 @@
 //! [`Settings::with`] puts the two together.
 
 mod fault;
+mod follow_ups;
 pub(crate) mod millis;
 mod mode;
 mod overrides;
@@ -38,6 +39,7 @@ use serde::{Deserialize, Serialize};
 use self::fault::minutes;
 pub use self::fault::{Fault, InvalidSettings, Nearest};
 pub(crate) use self::fault::{Faults, sentences};
+pub use self::follow_ups::FollowUps;
 pub use self::mode::Mode;
 pub use self::overrides::{Overrides, Settle};
 pub use self::pace::Pace;
@@ -89,6 +91,8 @@ pub struct Settings {
     pub reply_tokens: u32,
     /// From when on a fan is at which stage, for which the persona may have guidance.
     pub stages: Stages,
+    /// Whether a fan who does not answer gets one nudge, and when.
+    pub follow_ups: FollowUps,
 }
 
 impl Default for Settings {
@@ -107,6 +111,7 @@ impl Default for Settings {
             prompt_tokens: 8_000,
             reply_tokens: 400,
             stages: Stages::default(),
+            follow_ups: FollowUps::default(),
         }
     }
 }
@@ -147,6 +152,13 @@ impl Settings {
     #[must_use]
     pub fn quiet_hours(mut self, quiet_hours: QuietHours) -> Self {
         self.quiet_hours = quiet_hours;
+        self
+    }
+
+    /// With follow-ups like this.
+    #[must_use]
+    pub const fn follow_ups(mut self, follow_ups: FollowUps) -> Self {
+        self.follow_ups = follow_ups;
         self
     }
 
@@ -206,6 +218,7 @@ impl Settings {
             "a reply has at least one, and no message is longer",
         );
         self.stages.check(&mut faults);
+        self.follow_ups.check(&mut faults);
         faults.into_result()
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{InvalidSettings, Mode, Pace, QuietHours, Settings, millis};
+use super::{FollowUps, InvalidSettings, Mode, Pace, QuietHours, Settings, millis};
 
 /// Settings that are different for one fan. What is `None` is as for all fans of the creator, also when
 /// that changes later.
@@ -38,6 +38,9 @@ pub struct Overrides {
     /// Whether this fan sees the typing signal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub typing_signal: Option<bool>,
+    /// Whether this fan gets a nudge after a silence, and when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub follow_ups: Option<FollowUps>,
 }
 
 /// How long a burst of messages is waited for.
@@ -64,6 +67,7 @@ impl Overrides {
             quiet_hours: None,
             human_pause: None,
             typing_signal: None,
+            follow_ups: None,
         }
     }
 
@@ -102,6 +106,7 @@ impl Settings {
             quiet_hours,
             human_pause,
             typing_signal,
+            follow_ups,
         } = overrides;
         if let Some(mode) = mode
             && settings.mode != Mode::Off
@@ -118,6 +123,7 @@ impl Settings {
         settings.pace = pace.unwrap_or(settings.pace);
         settings.human_pause = human_pause.unwrap_or(settings.human_pause);
         settings.typing_signal = typing_signal.unwrap_or(settings.typing_signal);
+        settings.follow_ups = follow_ups.unwrap_or(settings.follow_ups);
         Cow::Owned(settings)
     }
 }
@@ -140,6 +146,10 @@ mod tests {
             quiet_hours: Some(QuietHours::in_zone("Europe/Berlin")),
             human_pause: Some(Duration::from_secs(60)),
             typing_signal: Some(false),
+            follow_ups: Some(FollowUps::after(
+                Duration::from_secs(7_200),
+                Duration::from_secs(86_400),
+            )),
         }
     }
 
@@ -159,6 +169,7 @@ mod tests {
             quiet_hours: QuietHours::in_zone("Europe/Berlin"),
             human_pause: Duration::from_secs(60),
             typing_signal: false,
+            follow_ups: FollowUps::after(Duration::from_secs(7_200), Duration::from_secs(86_400)),
             ..Settings::default()
         };
         assert_eq!(*creator.with(&everything()), expected);

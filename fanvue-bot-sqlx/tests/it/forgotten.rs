@@ -6,7 +6,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use fanvue_bot_core::ceiling::Ceiling;
-use fanvue_bot_core::conversation::{Clearance, Conversation, Phase, Reply, Turn};
+use fanvue_bot_core::conversation::{Clearance, Conversation, Phase, Purpose, Reply, Turn};
 use fanvue_bot_core::creator::Creator;
 use fanvue_bot_core::decision::{Decision, Outcome};
 use fanvue_bot_core::entropy::Seed;
@@ -81,6 +81,7 @@ async fn live<B: Store + JobQueue>(backend: &B, id: ConversationId) {
         seed: Seed::new(1),
         draft: 1,
         clearance: Clearance::Automatic,
+        purpose: Purpose::Answer,
         phase: Phase::AwaitingApproval {
             reply,
             until: at(1_000_000),

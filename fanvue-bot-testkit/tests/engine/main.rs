@@ -17,6 +17,7 @@ mod policy;
 mod reference;
 mod scene;
 mod settings;
+mod silent;
 mod stop;
 mod waiting;
 mod worker;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::conversation::Clearance;
+use crate::conversation::{Clearance, FollowUpState, Purpose};
 use crate::draft::MOST_REMEMBERED;
 use crate::policy::Signal;
 use crate::settings::TimeOfDay;
@@ -93,7 +93,14 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Luck::Unusable),
     ];
     prop_oneof![
-        6 => prop_oneof![0..3_u32, 3..12_u32, 20..60_u32, 3_000..4_000_u32].prop_map(Event::Pass),
+        6 => prop_oneof![
+            2 => 0..3_u32,
+            2 => 3..12_u32,
+            2 => 20..60_u32,
+            2 => 3_000..4_000_u32,
+            1 => 20_000..100_000_u32,
+        ]
+        .prop_map(Event::Pass),
         5 => (told.clone(), any::<bool>())
             .prop_map(|(told, fetched)| Event::FanWrites { told, fetched }),
         2 => told.prop_map(|told| Event::HumanWrites { told }),
@@ -107,7 +114,7 @@ fn event() -> impl Strategy<Value = Event> {
         3 => (0..4_u8).prop_map(Event::Fail),
         1 => Just(Event::GiveUp),
         2 => (0..14_u8).prop_map(Event::Operate),
-        1 => (0..14_u8).prop_map(Event::Set),
+        1 => (0..16_u8).prop_map(Event::Set),
     ]
 }
 
@@ -133,7 +140,12 @@ struct OnItsWay {
     reply: Reply,
     until: Timestamp,
     answers: Vec<MessageId>,
+    purpose: Purpose,
 }
+
+/// As short as they may be, so that most worlds meet some.
+const NUDGED_AFTER: Duration = Duration::from_secs(3_600);
+const NUDGES_APART: Duration = Duration::from_secs(24 * 3_600);
 
 struct World {
     creator: Creator,
@@ -154,6 +166,10 @@ struct World {
     /// What a reply of ours in the chat was meant to answer.
     answered: Vec<MessageId>,
     on_its_way: Option<OnItsWay>,
+    /// The fan's message that was written last.
+    last_written: Option<MessageId>,
+    /// When nudges reached the chat.
+    nudges: Vec<Timestamp>,
 }
 
 /// What is open is the last draft and the reply of the turn; what is closed stays as it is.
@@ -192,7 +208,12 @@ fn assert_drafts(before: &Conversation, next: &Conversation) {
 impl World {
     fn new() -> Self {
         Self {
-            creator: with(|settings| settings.mode(Mode::Auto).quiet_hours(every_other_hour())),
+            creator: with(|settings| {
+                settings
+                    .mode(Mode::Auto)
+                    .quiet_hours(every_other_hour())
+                    .follow_ups(FollowUps::after(NUDGED_AFTER, NUDGES_APART))
+            }),
             ceiling: Ceiling::none(),
             now: seconds(1_000_000),
             conversation: Conversation {
@@ -208,6 +229,8 @@ impl World {
             sends: BTreeSet::new(),
             answered: Vec::new(),
             on_its_way: None,
+            last_written: None,
+            nudges: Vec::new(),
         }
     }
 
@@ -289,9 +312,15 @@ impl World {
         assert!(in_flight || next.unattributed.is_empty(), "{next:?}");
         assert_drafts(&before, next);
         assert!(
-            in_flight || next.turn.is_none() || !next.pending.is_empty(),
+            in_flight
+                || !next.pending.is_empty()
+                || next
+                    .turn
+                    .as_ref()
+                    .is_none_or(|turn| turn.purpose == Purpose::FollowUp),
             "a turn answers something: {next:?}"
         );
+        self.assert_follow_up(next);
         assert!(
             next.turn.is_none() || in_flight || next.paused_until.is_none(),
             "no turn while a human has the conversation: {next:?}"
@@ -357,9 +386,40 @@ impl World {
             "a send may be under way in quiet hours"
         );
         assert!(
-            next.pending.is_empty() && !intent.answers.is_empty(),
+            next.pending.is_empty(),
             "no message is newer than the reply"
         );
+        match before.turn.as_ref().unwrap().purpose {
+            Purpose::FollowUp => {
+                assert!(intent.answers.is_empty());
+                assert!(settings.follow_ups.enabled || settings.mode == Mode::Draft || cleared);
+                let last = self.chat.last().map(|line| line.author);
+                assert_eq!(last, Some(Who::Bot), "nobody is talked over");
+                let goodbye = self.last_written.is_some_and(|id| {
+                    signs_of(id).contains(Signal::Farewell) && !self.deleted.contains(&id)
+                });
+                assert!(!goodbye, "who said goodbye is let go");
+            }
+            _ => assert!(!intent.answers.is_empty(), "a reply answers something"),
+        }
+    }
+
+    /// A nudge that is open is the running turn's, and one that is due has nobody waiting.
+    fn assert_follow_up(&self, next: &Conversation) {
+        let nudges = next
+            .turn
+            .as_ref()
+            .filter(|turn| turn.purpose == Purpose::FollowUp);
+        let state = next.follow_up.as_ref().map(|follow_up| &follow_up.state);
+        match state {
+            Some(FollowUpState::Open { turn }) => {
+                assert_eq!(nudges.map(|nudges| nudges.id), Some(*turn), "{next:?}");
+            }
+            _ => assert_eq!(nudges, None, "{next:?}"),
+        }
+        if let Some(FollowUpState::Due { .. }) = state {
+            assert!(next.pending.is_empty() && !next.opted_out && next.stopped.is_none());
+        }
     }
 
     fn write(&mut self, author: Who, text: &str) -> Line {
@@ -371,6 +431,9 @@ impl World {
             text: text.into(),
         };
         self.next_id += 1;
+        if author == Who::Fan {
+            self.last_written = Some(line.id);
+        }
         self.chat.push(line.clone());
         line
     }
@@ -505,6 +568,7 @@ impl World {
             reply: reply.clone(),
             until: intent.valid_until,
             answers: intent.answers.iter().map(|m| m.id).collect(),
+            purpose: self.conversation.turn.as_ref().unwrap().purpose,
         };
         Some(match luck {
             Luck::Sent | Luck::Unusable => {
@@ -553,6 +617,14 @@ impl World {
 
     /// The reply reaches the chat.
     fn land(&mut self, reply: OnItsWay) -> Line {
+        if reply.purpose == Purpose::FollowUp {
+            let before = self.nudges.last().copied();
+            assert!(
+                before.is_none_or(|before| self.now.since(before) >= NUDGES_APART),
+                "the fan is nudged again after {before:?}"
+            );
+            self.nudges.push(self.now);
+        }
         for id in reply.answers {
             assert!(
                 !self.answered.contains(&id),
@@ -780,6 +852,8 @@ impl World {
             10 => self.ceiling.stopped_at = None,
             11 => self.ceiling.mode = Mode::Draft,
             12 => self.ceiling = Ceiling::none(),
+            13 => settings.follow_ups.enabled = false,
+            14 => settings.follow_ups.enabled = true,
             _ => self.creator.status = CreatorStatus::Active,
         }
     }
@@ -863,6 +937,7 @@ fn signs_of(id: MessageId) -> Signals {
         10 => Signal::Minor.into(),
         12 => Signal::Crisis.into(),
         14 => Signal::Upset.into(),
+        11 | 27 => Signal::Farewell.into(),
         _ => Signals::NONE,
     }
 }

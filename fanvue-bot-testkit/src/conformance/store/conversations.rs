@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use fanvue_bot_core::conversation::{
-    Clearance, Conversation, PendingMessage, Phase, Reply, SendIntent, Turn, Unattributed,
+    Clearance, Conversation, FollowUp, FollowUpState, NoFollowUp, PendingMessage, Phase, Purpose,
+    Reply, SendIntent, Turn, Unattributed,
 };
+use fanvue_bot_core::decision::{Outcome, Rule};
 use fanvue_bot_core::entropy::Seed;
 use fanvue_bot_core::id::TurnId;
 use fanvue_bot_core::page::PageRequest;
@@ -107,6 +109,7 @@ fn in_phase(phase: Phase) -> Conversation {
         seed: Seed::new(11),
         draft: 2,
         clearance: Clearance::Approved,
+        purpose: Purpose::Answer,
         phase,
     });
     conversation
@@ -186,6 +189,56 @@ pub async fn odd_times_of_a_conversation_read_back(store: Arc<dyn Store>) {
             round_trip(&store, conversation).await;
         }
     }
+}
+
+pub async fn every_state_of_a_silence_reads_back(store: Arc<dyn Store>) {
+    onboard(&store, 1).await;
+    let outcome = Outcome::Blocked { rule: Rule::DryRun };
+    let message = message_id(7);
+    for state in [
+        FollowUpState::Due { until: at(5) },
+        FollowUpState::Open {
+            turn: TurnId::new(3),
+        },
+        FollowUpState::Sent { message },
+        FollowUpState::Skipped {
+            why: NoFollowUp::Goodbye,
+        },
+        FollowUpState::Blocked { outcome },
+    ] {
+        let mut conversation = in_phase(Phase::Composing {
+            since: at(2),
+            repair: None,
+            instruction: None,
+        });
+        conversation.turn = conversation.turn.map(|turn| Turn {
+            purpose: Purpose::FollowUp,
+            ..turn
+        });
+        conversation.follow_up = Some(FollowUp {
+            since: at(1),
+            state,
+            at: at(2),
+        });
+        conversation.nudged_at = Some(at(3));
+        conversation.goodbye_at = Some(at(4));
+        conversation.last_fan_at = Some(at(6));
+        round_trip(&store, conversation).await;
+    }
+    // The nudge that is due tells when the conversation is looked at.
+    let mut silent = conversation(1, 1);
+    silent.follow_up = Some(FollowUp {
+        since: at(1),
+        state: FollowUpState::Due { until: at(5) },
+        at: at(1),
+    });
+    round_trip(&store, silent.clone()).await;
+    let page = PageRequest::first(9);
+    let before = store.due(None, at(4), &page).await.unwrap().items;
+    assert!(before.is_empty(), "{before:?}");
+    let due = store.due(None, at(5), &page).await.unwrap().items;
+    assert_eq!(due.len(), 1, "{due:?}");
+    assert_eq!((due[0].conversation, due[0].wake_at), (silent.id, at(5)));
 }
 
 pub async fn great_numbers_of_a_turn_read_back(store: Arc<dyn Store>) {

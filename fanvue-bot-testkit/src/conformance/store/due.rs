@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fanvue_bot_core::conversation::{Clearance, Conversation, Phase, Turn};
+use fanvue_bot_core::conversation::{Clearance, Conversation, Phase, Purpose, Turn};
 use fanvue_bot_core::entropy::Seed;
 use fanvue_bot_core::id::{ConversationId, CreatorId, TurnId};
 use fanvue_bot_core::page::{Cursor, PageRequest};
@@ -23,6 +23,7 @@ fn waking(creator: u32, fan: u32, wake_at: Option<Timestamp>) -> Conversation {
         seed: Seed::new(1),
         draft: 1,
         clearance: Clearance::Automatic,
+        purpose: Purpose::Answer,
         phase: Phase::Settling {
             until,
             latest: until,

@@ -79,6 +79,7 @@ macro_rules! __store_cases {
                 every_phase_of_a_turn_reads_back
                 odd_texts_of_a_reply_read_back
                 odd_times_of_a_conversation_read_back
+                every_state_of_a_silence_reads_back
                 great_numbers_of_a_turn_read_back
                 hundreds_of_pending_messages_read_back_in_order
                 what_is_emptied_reads_back_empty
