@@ -6,12 +6,10 @@ use std::time::Duration;
 use fanvue_bot_core::client::{AppCredentials, Auth, ClientError, Reach};
 use fanvue_bot_core::rate::{Budget, Class, Principal, Told};
 use reqwest::StatusCode;
+use tokio::time::timeout;
 
 use crate::headers::retry_after;
 use crate::transport::Answer;
-
-/// How long a call waits for a share of the budget that all processes have. Then it does without.
-pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// Which of Fanvue's limits a call counts against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,34 +38,60 @@ pub(crate) fn of_app(app: &AppCredentials) -> Principal {
     }
 }
 
-/// Takes one request, or says how long to wait.
-pub(crate) async fn take(
-    budget: &Budget,
-    principal: &Principal,
-    class: Class,
-) -> Result<(), ClientError> {
-    let taken = tokio::time::timeout(LONGEST_WAIT, budget.take(principal, class)).await;
-    taken
-        .unwrap_or_else(|_| budget.take_without_store(principal, class))
-        .map_err(|retry_after| ClientError::RateLimited { retry_after })
+/// The budget, and how long a call waits for a store that is slow.
+#[derive(Debug, Clone)]
+pub(crate) struct Gate {
+    budget: Budget,
+    longest_wait: Duration,
 }
 
-/// Learns what an answer says.
-///
-/// # Errors
-/// [`ClientError::RateLimited`] if it is that no more requests may be made. Then all processes know.
-pub(crate) async fn learn(
-    budget: &Budget,
-    principal: &Principal,
-    told: Told,
-    answer: &Answer,
-) -> Result<(), ClientError> {
-    budget.observe(principal, told);
-    if answer.status != StatusCode::TOO_MANY_REQUESTS {
-        return Ok(());
+impl Gate {
+    pub(crate) const fn new(budget: Budget, longest_wait: Duration) -> Self {
+        Self {
+            budget,
+            longest_wait,
+        }
     }
-    let retry_after = retry_after(&answer.headers, budget.now());
-    // Who waited in vain knows it all the same; the others learn of it with their next loan.
-    let _elapsed = tokio::time::timeout(LONGEST_WAIT, budget.hold(principal, retry_after)).await;
-    Err(ClientError::RateLimited { retry_after })
+
+    pub(crate) const fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// How much longer than its request a call may take: before it, and after a 429.
+    pub(crate) fn adds(&self) -> Duration {
+        self.longest_wait * 2
+    }
+
+    /// Takes one request, or says how long to wait.
+    pub(crate) async fn take(
+        &self,
+        principal: &Principal,
+        class: Class,
+    ) -> Result<(), ClientError> {
+        let taken = timeout(self.longest_wait, self.budget.take(principal, class)).await;
+        taken
+            .unwrap_or_else(|_| self.budget.take_without_store(principal, class))
+            .map_err(|retry_after| ClientError::RateLimited { retry_after })
+    }
+
+    /// Learns what an answer says.
+    ///
+    /// # Errors
+    /// [`ClientError::RateLimited`] if it is that no more requests may be made. Then all processes know.
+    pub(crate) async fn learn(
+        &self,
+        principal: &Principal,
+        told: Told,
+        answer: &Answer,
+    ) -> Result<(), ClientError> {
+        self.budget.observe(principal, told);
+        if answer.status != StatusCode::TOO_MANY_REQUESTS {
+            return Ok(());
+        }
+        let retry_after = retry_after(&answer.headers, self.budget.now());
+        // Who waited in vain knows it all the same; the others learn of it with their next loan.
+        let hold = self.budget.hold(principal, retry_after);
+        let _elapsed = timeout(self.longest_wait, hold).await;
+        Err(ClientError::RateLimited { retry_after })
+    }
 }

@@ -15,14 +15,13 @@ use fanvue_bot_core::client::{
 use fanvue_bot_core::fan::FanProfile;
 use fanvue_bot_core::id::{FanId, MessageId};
 use fanvue_bot_core::page::{Page, PageRequest};
-use fanvue_bot_core::rate::Budget;
 use fanvue_bot_core::redact::Sent;
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use serde::Serialize;
 
 use crate::base_url::BaseUrl;
-use crate::budget::{self, Bucket, LONGEST_WAIT};
+use crate::budget::{Bucket, Gate};
 use crate::builder::RestClientBuilder;
 use crate::classify::{Effect, Judge, Subject, says_chat_exists};
 use crate::cursor::{FirstPage, MAX_PAGE, Query, Step};
@@ -54,7 +53,7 @@ const MAX_PRESENCE: usize = 100;
 /// [`FanvueClient`] over Fanvue's REST API. Cheap to clone; clones share connections and budgets.
 ///
 /// Safe to share between creators: each call brings its credential, and nothing of it is kept. Requests are made
-/// within a [`Budget`], which is asked for each and told what each answer says.
+/// within a [`Budget`](fanvue_bot_core::rate::Budget), which is asked for each and told what each answer says.
 ///
 /// What [`Reach::Agency`] cannot do, for Fanvue documents no such path, is
 /// [`ClientError::Rejected`] without a request: [`set_typing`](FanvueClient::set_typing),
@@ -72,7 +71,7 @@ pub struct RestClient {
     oauth: OAuthEndpoints,
     family: PathFamily,
     version: HeaderValue,
-    budget: Budget,
+    gate: Gate,
     deprecation_told: Arc<AtomicBool>,
 }
 
@@ -88,7 +87,7 @@ impl RestClient {
         auth: BaseUrl,
         family: PathFamily,
         version: HeaderValue,
-        budget: Budget,
+        gate: Gate,
     ) -> Self {
         Self {
             transport,
@@ -96,7 +95,7 @@ impl RestClient {
             oauth: OAuthEndpoints::new(auth),
             family,
             version,
-            budget,
+            gate,
             deprecation_told: Arc::new(AtomicBool::new(false)),
         }
     }
@@ -105,7 +104,9 @@ impl RestClient {
     /// [`ClientError::RateLimited`] by itself, as far as this process knows.
     #[must_use]
     pub fn requests_left(&self, auth: &Auth) -> u32 {
-        self.budget.left(&Bucket::General.of(auth, auth.reach))
+        self.gate
+            .budget()
+            .left(&Bucket::General.of(auth, auth.reach))
     }
 
     /// Makes `call` and answers with a 2xx, or with what went wrong.
@@ -146,7 +147,7 @@ impl RestClient {
 
         let reach = call.reach.unwrap_or(auth.reach);
         let principal = call.bucket.of(auth, reach);
-        budget::take(&self.budget, &principal, auth.class).await?;
+        self.gate.take(&principal, auth.class).await?;
 
         let mut url = self.api.join(&self.family.path(reach, &call.path));
         if !call.query.is_empty() {
@@ -176,7 +177,7 @@ impl RestClient {
         );
         self.tell_deprecation(&answer);
         let told = told(&answer.headers);
-        budget::learn(&self.budget, &principal, told, &answer).await?;
+        self.gate.learn(&principal, told, &answer).await?;
         Ok(answer)
     }
 
@@ -247,7 +248,7 @@ impl fmt::Debug for RestClient {
             .field("oauth", &self.oauth)
             .field("family", &self.family)
             .field("version", &self.version)
-            .field("budget", &self.budget)
+            .field("budget", self.gate.budget())
             .finish_non_exhaustive()
     }
 }
@@ -256,7 +257,7 @@ impl fmt::Debug for RestClient {
 impl FanvueClient for RestClient {
     async fn exchange_code(&self, grant: &AuthorizationGrant) -> Result<TokenSet, ClientError> {
         self.oauth
-            .exchange(&self.transport, &self.budget, grant)
+            .exchange(&self.transport, &self.gate, grant)
             .await
     }
 
@@ -266,7 +267,7 @@ impl FanvueClient for RestClient {
         token: &RefreshToken,
     ) -> Result<TokenSet, ClientError> {
         self.oauth
-            .refresh(&self.transport, &self.budget, app, token)
+            .refresh(&self.transport, &self.gate, app, token)
             .await
     }
 
@@ -276,7 +277,7 @@ impl FanvueClient for RestClient {
         token: &RefreshToken,
     ) -> Result<(), ClientError> {
         self.oauth
-            .revoke(&self.transport, &self.budget, app, token)
+            .revoke(&self.transport, &self.gate, app, token)
             .await
     }
 
@@ -484,8 +485,7 @@ impl FanvueClient for RestClient {
     }
 
     fn longest_request(&self) -> Duration {
-        // Before the request, and after a 429.
-        self.transport.request_timeout() + 2 * LONGEST_WAIT
+        self.transport.request_timeout() + self.gate.adds()
     }
 }
 

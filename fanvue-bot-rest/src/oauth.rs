@@ -5,12 +5,12 @@ use std::fmt;
 use fanvue_bot_core::client::{
     AppCredentials, AuthorizationGrant, ClientError, RefreshToken, TokenSet,
 };
-use fanvue_bot_core::rate::{Budget, Class};
+use fanvue_bot_core::rate::Class;
 use fanvue_bot_core::redact::Sent;
 use reqwest::StatusCode;
 
 use crate::base_url::BaseUrl;
-use crate::budget::{learn, of_app, take};
+use crate::budget::{Gate, of_app};
 use crate::classify::{Effect, Judge, Subject};
 use crate::error_text::ErrorBody;
 use crate::fault::Fault;
@@ -35,7 +35,7 @@ impl OAuthEndpoints {
     pub(crate) async fn exchange(
         &self,
         transport: &Transport,
-        budget: &Budget,
+        gate: &Gate,
         grant: &AuthorizationGrant,
     ) -> Result<TokenSet, ClientError> {
         let code = grant.code.expose_text().ok_or(ClientError::InvalidGrant)?;
@@ -45,14 +45,14 @@ impl OAuthEndpoints {
             ("redirect_uri", &grant.redirect_uri),
             ("code_verifier", grant.code_verifier.expose()),
         ];
-        self.tokens(transport, budget, &grant.app, &form).await
+        self.tokens(transport, gate, &grant.app, &form).await
     }
 
     /// Refreshes. The token is used up by it, so that a lost answer is an unknown outcome.
     pub(crate) async fn refresh(
         &self,
         transport: &Transport,
-        budget: &Budget,
+        gate: &Gate,
         app: &AppCredentials,
         token: &RefreshToken,
     ) -> Result<TokenSet, ClientError> {
@@ -60,14 +60,14 @@ impl OAuthEndpoints {
             ("grant_type", "refresh_token"),
             ("refresh_token", token.expose()),
         ];
-        self.tokens(transport, budget, app, &form).await
+        self.tokens(transport, gate, app, &form).await
     }
 
     /// Revokes the grant of a refresh token.
     pub(crate) async fn revoke(
         &self,
         transport: &Transport,
-        budget: &Budget,
+        gate: &Gate,
         app: &AppCredentials,
         token: &RefreshToken,
     ) -> Result<(), ClientError> {
@@ -76,7 +76,7 @@ impl OAuthEndpoints {
             ("token_type_hint", "refresh_token"),
         ];
         let judge = judge(app, &form, Effect::Repeatable);
-        self.post(transport, budget, "/oauth2/revoke", app, &form, &judge)
+        self.post(transport, gate, "/oauth2/revoke", app, &form, &judge)
             .await
             .map(drop)
     }
@@ -84,13 +84,13 @@ impl OAuthEndpoints {
     async fn tokens(
         &self,
         transport: &Transport,
-        budget: &Budget,
+        gate: &Gate,
         app: &AppCredentials,
         form: &[(&str, &str)],
     ) -> Result<TokenSet, ClientError> {
         let judge = judge(app, form, Effect::Once);
         let answer = self
-            .post(transport, budget, "/oauth2/token", app, form, &judge)
+            .post(transport, gate, "/oauth2/token", app, form, &judge)
             .await?;
         judge.json(answer)
     }
@@ -99,14 +99,14 @@ impl OAuthEndpoints {
     async fn post(
         &self,
         transport: &Transport,
-        budget: &Budget,
+        gate: &Gate,
         path: &'static str,
         app: &AppCredentials,
         form: &[(&str, &str)],
         judge: &Judge<'_>,
     ) -> Result<Answer, ClientError> {
         let principal = of_app(app);
-        take(budget, &principal, Class::LiveReply).await?;
+        gate.take(&principal, Class::LiveReply).await?;
         let request = transport
             .http()
             .post(self.base.join(path))
@@ -121,7 +121,8 @@ impl OAuthEndpoints {
             status = answer.status.as_u16(),
             "fanvue's authorization server answered"
         );
-        learn(budget, &principal, told(&answer.headers), &answer).await?;
+        gate.learn(&principal, told(&answer.headers), &answer)
+            .await?;
         if answer.status.is_success() {
             return Ok(answer);
         }

@@ -76,6 +76,8 @@ impl Site {
                 .auth_base_url(simulator.base_url())
                 .allow_loopback_http()
                 .budget(budget.clock(Arc::new(clock.clone())))
+                // Time stands still while the disk works, so nobody gives up on a machine that is slow.
+                .longest_budget_wait(Duration::from_secs(60))
                 .build()
                 .unwrap();
             let keyring = Keyring::new(MasterKey::from_bytes(KEY).unwrap());

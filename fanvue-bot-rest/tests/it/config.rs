@@ -25,6 +25,7 @@ fn everything_that_is_wrong_is_reported_at_once() {
         .connect_timeout(Duration::ZERO)
         .request_timeout(Duration::ZERO)
         .max_answer_bytes(10)
+        .longest_budget_wait(Duration::ZERO)
         .proxy("socks5://hunter2@localhost")
         .build()
         .unwrap_err();
@@ -39,6 +40,7 @@ fn everything_that_is_wrong_is_reported_at_once() {
             "proxy",
             "connect_timeout",
             "request_timeout",
+            "longest_budget_wait",
             "max_answer_bytes"
         ]
     );
