@@ -276,7 +276,8 @@ impl TokenSource {
         }
     }
 
-    /// Ends a grant: revokes it at Fanvue, then erases its tokens here. From then on
+    /// Ends a grant: revokes it at Fanvue, then erases its tokens here and what was begun to connect it, so that who
+    /// comes back from Fanvue's page later connects nothing. From then on
     /// [`TokenSource::auth`] answers [`TokenError::NotConnected`] for every creator whom it reached. An
     /// agency's grant ends only by its own id, and not by that of a creator whom it reaches. Idempotent.
     ///
@@ -308,12 +309,16 @@ impl TokenSource {
     }
 
     /// Erases a grant's tokens here and leaves the grant at Fanvue, where its owner can end it
-    /// (fanvue.com/settings/account/third-party-apps). Also tokens that do not open any more. Idempotent.
+    /// (fanvue.com/settings/account/third-party-apps). Also tokens that do not open any more, and what was begun to
+    /// connect it. Idempotent.
     ///
     /// # Errors
     /// [`TokenError::Vault`]; the tokens may then still be there.
     pub async fn erase(&self, grant: impl Into<GrantId> + Send) -> Result<(), TokenError> {
-        self.forget(grant.into()).await.map(drop)
+        let id = grant.into();
+        // First, so that a callback that stores its tokens after they were erased finds it gone.
+        self.end_authorization(id).await?;
+        self.forget(id).await.map(drop)
     }
 
     /// Erases the tokens, and answers with the refresh token that there was.

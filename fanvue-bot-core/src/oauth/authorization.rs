@@ -3,6 +3,7 @@
 mod agency;
 mod begun;
 mod config;
+mod end;
 mod error;
 mod expiry;
 mod on_connect;
@@ -16,6 +17,7 @@ use zeroize::Zeroizing;
 pub use self::agency::ManagedCreator;
 pub(super) use self::config::check_address;
 pub use self::config::{AuthorizerBuilder, AuthorizerConfigError};
+use self::end::Held;
 pub use self::error::AuthorizeError;
 pub use self::on_connect::OnConnect;
 use super::apps::App;
@@ -23,22 +25,20 @@ use super::pending::{Pending, Stage, hash};
 use super::refresh::Ports;
 use super::stored::StoredTokens;
 use super::{GrantId, TokenError, TokenSource};
-use crate::client::{
-    Auth, AuthorizationGrant, ClientError, CodeVerifier, Reach, RefreshToken, TokenSet, User,
-};
+use crate::client::{Auth, AuthorizationGrant, ClientError, CodeVerifier, Reach, TokenSet, User};
 use crate::creator::Creator;
 use crate::id::{AccountId, CreatorId};
-use crate::queue::FailureNote;
 use crate::rate::Class;
 use crate::revision::Versioned;
-use crate::secret::{Secret, SecretId, SecretKind, VaultError, stored};
+use crate::secret::{Secret, SecretId, SecretKind};
 use crate::store::StoreError;
 
 /// Connects accounts, of creators and of agencies: sends a browser to Fanvue, and takes it back.
 ///
 /// One authorization of a creator or agency is open at a time; beginning another one ends it. It lies in the
-/// vault, sealed, under a row of its owner: nothing else is needed to find it, it cannot pile up, and deleting it
-/// at the revision that was read makes sure that it is used once. The `state` is 256 random bits and the
+/// vault, sealed, under a row of its owner: nothing else is needed to find it, it cannot pile up, and marking it
+/// at the revision that was read makes sure that it is used once. It stays, marked, until the account is connected:
+/// a disconnect takes it away, and so also ends what a callback has under way. The `state` is 256 random bits and the
 /// id of whose connection it is. Only its hash is stored, with the hash of the admin session that began it; both have to
 /// match within 10 minutes.
 ///
@@ -213,7 +213,7 @@ impl Authorizer {
         let verifier = Zeroizing::new(self.random_text()?);
         let challenge = base64_url(&hash(&verifier));
         let rest = Zeroizing::new(verifier.as_bytes().to_vec());
-        self.put(grant, Stage::Begun, &state, session, rest).await?;
+        self.begin(grant, &state, session, rest).await?;
         let mut url = format!(
             "{}?response_type=code&code_challenge_method=S256",
             self.endpoint
@@ -250,7 +250,22 @@ impl Authorizer {
         query: &CallbackQuery,
     ) -> Result<Authorized, AuthorizeError> {
         let state = query.state.as_deref().unwrap_or_default();
-        let (id, verifier) = self.take(Stage::Begun, session, state).await?;
+        let (held, verifier) = self.take(Stage::Begun, session, state).await?;
+        let outcome = self.exchange(&held, query, &verifier).await;
+        if outcome.is_err() {
+            self.let_go(&held).await;
+        }
+        outcome
+    }
+
+    /// What a callback does with the authorization that it holds.
+    async fn exchange(
+        &self,
+        held: &Held,
+        query: &CallbackQuery,
+        verifier: &[u8],
+    ) -> Result<Authorized, AuthorizeError> {
+        let id = held.grant;
         if query.iss.as_ref().is_some_and(|iss| *iss != self.issuer) {
             return Err(AuthorizeError::WrongIssuer);
         }
@@ -266,7 +281,7 @@ impl Authorizer {
             redirect_uri: self.redirect_uri(&app).to_owned(),
             app: app.credentials,
             code_verifier: CodeVerifier::new(
-                std::str::from_utf8(&verifier).map_err(|_| AuthorizeError::NotBegun)?,
+                std::str::from_utf8(verifier).map_err(|_| AuthorizeError::NotBegun)?,
             ),
         };
         let asked = self.ports().clock.now();
@@ -276,9 +291,11 @@ impl Authorizer {
             Err(error) => return Err(error.into()),
         };
         let stored = StoredTokens::issued(&tokens, None, asked).of(None, &grant.app);
-        let outcome = self.settle(session, id, &tokens, stored).await;
+        let outcome = self.settle(held, &tokens, stored).await;
         if outcome.is_err() {
-            self.give_back(id, tokens.refresh_token.as_ref()).await;
+            self.ports()
+                .give_back(id, tokens.refresh_token.as_ref())
+                .await;
         }
         outcome
     }
@@ -293,11 +310,13 @@ impl Authorizer {
         session: SessionId,
         confirmation: &Confirmation,
     ) -> Result<(GrantId, AccountId), AuthorizeError> {
-        let (grant, account, tokens) = self.take_other(session, confirmation).await?;
-        match self.connect(grant, account, &tokens).await {
-            Ok(()) => Ok((grant, account)),
+        let (held, account, tokens) = self.take_other(session, confirmation).await?;
+        match self.connect(&held, account, &tokens).await {
+            Ok(()) => Ok((held.grant, account)),
             Err(error) => {
-                self.give_back(grant, tokens.refresh_token().as_ref()).await;
+                let token = tokens.refresh_token();
+                self.ports().give_back(held.grant, token.as_ref()).await;
+                self.let_go(&held).await;
                 Err(error)
             }
         }
@@ -312,9 +331,11 @@ impl Authorizer {
         session: SessionId,
         confirmation: &Confirmation,
     ) -> Result<GrantId, AuthorizeError> {
-        let (grant, _, tokens) = self.take_other(session, confirmation).await?;
-        self.give_back(grant, tokens.refresh_token().as_ref()).await;
-        Ok(grant)
+        let (held, _, tokens) = self.take_other(session, confirmation).await?;
+        let token = tokens.refresh_token();
+        self.ports().give_back(held.grant, token.as_ref()).await;
+        self.let_go(&held).await;
+        Ok(held.grant)
     }
 
     const fn ports(&self) -> &Ports {
@@ -333,11 +354,11 @@ impl Authorizer {
     /// What to do with tokens that a code was exchanged for.
     async fn settle(
         &self,
-        session: SessionId,
-        id: GrantId,
+        held: &Held,
         tokens: &TokenSet,
         mut stored: StoredTokens,
     ) -> Result<Authorized, AuthorizeError> {
+        let id = held.grant;
         if tokens.refresh_token.is_none() {
             return Err(AuthorizeError::NoRefreshToken);
         }
@@ -375,8 +396,7 @@ impl Authorizer {
                 let mut rest = Zeroizing::new(Vec::with_capacity(16 + bytes.len()));
                 rest.extend_from_slice(user.id.as_uuid().as_bytes());
                 rest.extend_from_slice(&bytes);
-                self.put(id, Stage::Confirm, &confirmation, session, rest)
-                    .await?;
+                self.ask(held, &confirmation, rest).await?;
                 Ok(Authorized::OtherAccount {
                     grant: id,
                     before,
@@ -385,7 +405,7 @@ impl Authorizer {
                 })
             }
             _ => {
-                self.connect(id, user.id, &stored).await?;
+                self.connect(held, user.id, &stored).await?;
                 Ok(Authorized::Connected { grant: id, user })
             }
         }
@@ -418,10 +438,11 @@ impl Authorizer {
     /// lies with its tokens.
     async fn connect(
         &self,
-        id: GrantId,
+        held: &Held,
         account: AccountId,
         tokens: &StoredTokens,
     ) -> Result<(), AuthorizeError> {
+        let id = held.grant;
         match id {
             GrantId::Creator(creator) => self.own_account(creator, account).await?,
             GrantId::Agency(agency) => {
@@ -431,11 +452,12 @@ impl Authorizer {
                     .is_some_and(|before| before != account)
                 {
                     let old = self.tokens.forget(id).await?;
-                    self.give_back(id, old.as_ref()).await;
+                    self.ports().give_back(id, old.as_ref()).await;
                 }
             }
         }
         self.tokens.store(id, tokens).await?;
+        self.end(held).await?;
         tracing::info!(grant.id = %id, "fanvue account connected");
         match id {
             GrantId::Creator(creator) => self.connected(creator).await,
@@ -454,7 +476,7 @@ impl Authorizer {
             self.check_free(id, account).await?;
             if creator.value.account != Some(account) {
                 let old = self.tokens.forget(id.into()).await?;
-                self.give_back(id.into(), old.as_ref()).await;
+                self.ports().give_back(id.into(), old.as_ref()).await;
             }
             creator.value.account = Some(account);
             creator.value.agency = None;
@@ -478,102 +500,14 @@ impl Authorizer {
         }
     }
 
-    /// Revokes a grant that nobody will use. Best effort: what stays at Fanvue is of no use to anybody, as
-    /// its tokens are stored nowhere.
-    async fn give_back(&self, id: GrantId, token: Option<&RefreshToken>) {
-        let Some(token) = token else { return };
-        let ports = self.ports();
-        let revoked = match ports.apps.of(id).await {
-            Ok(app) => {
-                let revoked = ports.client.revoke_token(&app.credentials, token);
-                revoked.await.map_err(TokenError::from)
-            }
-            Err(error) => Err(error),
-        };
-        if let Err(error) = revoked {
-            tracing::warn!(grant.id = %id, error = %FailureNote::from_error(&error), "a grant that is not used could not be revoked");
-        }
-    }
-
-    async fn put(
-        &self,
-        id: GrantId,
-        stage: Stage,
-        proof: &str,
-        session: SessionId,
-        rest: Zeroizing<Vec<u8>>,
-    ) -> Result<(), AuthorizeError> {
-        let ends_at = self.ports().clock.now() + config::LIFE;
-        if let GrantId::Agency(agency) = id {
-            self.note_begun(agency, ends_at).await?;
-        }
-        let pending = Pending {
-            stage,
-            ends_at,
-            proof: hash(proof),
-            session: session.0,
-            rest,
-        };
-        let secret = Secret::new(pending.to_bytes().as_slice());
-        let vault = &self.ports().vault;
-        loop {
-            let (expected, before) = stored(&**vault, &row(id)).await?;
-            match vault.put(&row(id), &secret, expected).await {
-                Ok(_) => {
-                    // An account that nobody has said yes to, and now nobody can.
-                    let other = before
-                        .and_then(|before| Pending::from_bytes(before.expose()))
-                        .and_then(|pending| other_account(&pending));
-                    if let Some((_, tokens)) = other {
-                        self.give_back(id, tokens.refresh_token().as_ref()).await;
-                    }
-                    return Ok(());
-                }
-                Err(VaultError::Conflict) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-
-    /// Uses up what `proof` names, if `session` began it: of any number of callers one gets it.
-    async fn take(
-        &self,
-        stage: Stage,
-        session: SessionId,
-        proof: &str,
-    ) -> Result<(GrantId, Zeroizing<Vec<u8>>), AuthorizeError> {
-        let id = grant_of(proof).ok_or(AuthorizeError::NotBegun)?;
-        let vault = &self.ports().vault;
-        let stored = vault.get(&row(id)).await?;
-        let stored = stored.ok_or(AuthorizeError::NotBegun)?;
-        let pending = Pending::from_bytes(stored.value.expose())
-            .filter(|pending| pending.stage == stage && pending.is_proved_by(proof))
-            .ok_or(AuthorizeError::NotBegun)?;
-        if pending.session != session.0 {
-            return Err(AuthorizeError::OtherSession);
-        }
-        match vault.delete(&row(id), stored.revision).await {
-            Ok(()) => {}
-            Err(VaultError::Conflict) => return Err(AuthorizeError::NotBegun),
-            Err(error) => return Err(error.into()),
-        }
-        if pending.ends_at <= self.ports().clock.now() {
-            if let Some((_, tokens)) = other_account(&pending) {
-                self.give_back(id, tokens.refresh_token().as_ref()).await;
-            }
-            return Err(AuthorizeError::Expired);
-        }
-        Ok((id, pending.rest))
-    }
-
     async fn take_other(
         &self,
         session: SessionId,
         confirmation: &Confirmation,
-    ) -> Result<(GrantId, AccountId, StoredTokens), AuthorizeError> {
-        let (id, rest) = self.take(Stage::Confirm, session, &confirmation.0).await?;
+    ) -> Result<(Held, AccountId, StoredTokens), AuthorizeError> {
+        let (held, rest) = self.take(Stage::Confirm, session, &confirmation.0).await?;
         let (account, tokens) = split(&rest).ok_or(AuthorizeError::NotBegun)?;
-        Ok((id, account, tokens))
+        Ok((held, account, tokens))
     }
 
     /// 256 random bits and the grant they are for.

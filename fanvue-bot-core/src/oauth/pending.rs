@@ -19,6 +19,8 @@ pub(super) enum Stage {
     Begun,
     /// Tokens of another account than before wait for a yes; `rest` is the account's id, then the tokens.
     Confirm,
+    /// A callback, or whoever said yes, is connecting the account, and nobody else can use it; `rest` is empty.
+    Used,
 }
 
 pub(super) struct Pending {
@@ -39,6 +41,7 @@ impl Pending {
         bytes.push(match self.stage {
             Stage::Begun => 1,
             Stage::Confirm => 2,
+            Stage::Used => 3,
         });
         bytes.extend_from_slice(&self.ends_at.as_micros().to_le_bytes());
         bytes.extend_from_slice(&self.proof);
@@ -57,6 +60,7 @@ impl Pending {
             stage: match stage {
                 1 => Stage::Begun,
                 2 => Stage::Confirm,
+                3 => Stage::Used,
                 _ => return None,
             },
             ends_at: Timestamp::from_micros(i64::from_le_bytes(*ends_at)),
@@ -78,7 +82,7 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back_and_what_is_cut_does_not() {
-        for stage in [Stage::Begun, Stage::Confirm] {
+        for stage in [Stage::Begun, Stage::Confirm, Stage::Used] {
             let pending = Pending {
                 stage,
                 ends_at: Timestamp::from_seconds(7),

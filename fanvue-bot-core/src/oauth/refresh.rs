@@ -24,6 +24,7 @@ use crate::client::{
 };
 use crate::entropy::Entropy;
 use crate::id::AccountId;
+use crate::queue::FailureNote;
 use crate::revision::{Revision, Versioned};
 use crate::secret::{Secret, SecretId, SecretKind, SecretVault, VaultError};
 use crate::store::{HolderId, Lease, LeaseName, Store};
@@ -85,6 +86,22 @@ impl Ports {
             .await?
             .filter(|stored| !stored.value.needs_reconnect)
             .ok_or(TokenError::NotConnected)
+    }
+
+    /// Revokes a grant that nobody will use. Best effort: what stays at Fanvue is of no use to anybody, as
+    /// its tokens are stored nowhere.
+    pub(super) async fn give_back(&self, id: GrantId, token: Option<&RefreshToken>) {
+        let Some(token) = token else { return };
+        let revoked = match self.apps.of(id).await {
+            Ok(app) => {
+                let revoked = self.client.revoke_token(&app.credentials, token);
+                revoked.await.map_err(TokenError::from)
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = revoked {
+            tracing::warn!(grant.id = %id, error = %FailureNote::from_error(&error), "a grant that is not used could not be revoked");
+        }
     }
 
     pub(super) async fn write(

@@ -7,6 +7,7 @@ mod agency;
 mod alerts;
 mod apps;
 mod connect;
+mod ended;
 mod hooks;
 mod lost_key;
 mod scene;

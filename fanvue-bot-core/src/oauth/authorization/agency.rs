@@ -84,7 +84,7 @@ impl Authorizer {
         // After the creator is the agency's: until then it is the grant in use.
         let own = GrantId::Creator(creator);
         let token = self.tokens.forget(own).await?;
-        self.give_back(own, token.as_ref()).await;
+        self.ports().give_back(own, token.as_ref()).await;
         tracing::info!(creator.id = %creator, agency.id = %agency, "creator bound to the agency's grant");
         self.connected(creator).await;
         Ok(())

@@ -20,6 +20,9 @@ pub enum AuthorizeError {
     /// The state is not one that was begun, or it was used already, or another attempt came after it.
     #[error("this connection was not begun here, or was used already")]
     NotBegun,
+    /// The account was disconnected while it was being connected.
+    #[error("the account was disconnected meanwhile")]
+    Disconnected,
     /// More than 10 minutes have passed.
     #[error("the connection took longer than 10 minutes")]
     Expired,
@@ -126,6 +129,9 @@ impl AuthorizeError {
     pub const fn remedy(&self) -> &'static str {
         match self {
             Self::UnknownCreator => "Create the creator first, then connect the account.",
+            Self::Disconnected => {
+                "Somebody disconnected it while you were connecting it. If that was not meant to last, start again."
+            }
             Self::NotBegun | Self::Expired => {
                 "Start again from the creator's page, and finish within 10 minutes in the same browser."
             }

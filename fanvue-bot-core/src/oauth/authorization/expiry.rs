@@ -46,7 +46,9 @@ impl Authorizer {
             Err(error) => return Err(error.into()),
         }
         if let Some((_, tokens)) = pending.as_ref().and_then(other_account) {
-            self.give_back(id, tokens.refresh_token().as_ref()).await;
+            self.ports()
+                .give_back(id, tokens.refresh_token().as_ref())
+                .await;
         }
         Ok(true)
     }

@@ -305,6 +305,13 @@ impl World {
         self.issued.accesses.remove(&access);
     }
 
+    /// How many chains of tokens are not revoked, whatever their age.
+    #[must_use]
+    pub fn live_chains(&self) -> usize {
+        let chains = self.issued.chains.iter();
+        chains.filter(|chain| !chain.revoked).count()
+    }
+
     /// Takes the short way to tokens: no browser, no code. The app is authorized by it.
     ///
     /// # Errors
