@@ -80,9 +80,11 @@ impl Budget {
 
     /// Shared by all processes that use this store.
     ///
-    /// A loan costs a read and a write of the store. A process needs one at most for each of its first requests'
-    /// doublings, then one a second, and four a second where the limit is reached; for each account that it
-    /// speaks for.
+    /// A loan costs a read and a write of the store. A process takes one for all who wait, and with it some for
+    /// whoever comes next: twice what it used of the last one, but at most a quarter of its part, so that what it
+    /// does not use is not missing elsewhere. So it needs one a second for each account that it speaks for; for
+    /// requests that come one by one but all at once, about one for ten; and where the limit is reached, four a second
+    /// besides one for each request that goes out.
     ///
     /// While the store fails, an even part of each bucket is used without it, and it is left alone for 2 s at a time;
     /// what was used is told once it answers again. A process that began meanwhile knows of no other and takes the
@@ -122,12 +124,14 @@ impl Budget {
     /// How long to wait, if the request may not go out now; nothing is taken then.
     pub async fn take(&self, principal: &Principal, class: Class) -> Result<(), Duration> {
         let account = self.account(principal);
+        let mut waits = None;
         for asked in 0..=ASKS {
             let answer = lock(&account.share).try_take(class, self.clock.now());
             match (answer, &self.sharing) {
                 (Answer::Taken, _) => return Ok(()),
                 (Answer::Wait(wait), _) => return Err(wait),
                 (Answer::Ask, Some(sharing)) if asked < ASKS => {
+                    waits.get_or_insert_with(|| Waits::at(&account));
                     self.renew(&account, principal, sharing).await;
                 }
                 (Answer::Ask, _) => break,
@@ -263,6 +267,22 @@ impl fmt::Debug for Budget {
             .field("accounts", &self.lock().len())
             .field("shared", &self.sharing.is_some())
             .finish_non_exhaustive()
+    }
+}
+
+/// One who counts among those for whom the ledger is asked.
+struct Waits<'a>(&'a Account);
+
+impl<'a> Waits<'a> {
+    fn at(account: &'a Account) -> Self {
+        lock(&account.share).wait();
+        Self(account)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.share).waited();
     }
 }
 

@@ -15,6 +15,8 @@ use crate::time::Timestamp;
 pub(super) const LOAN: Duration = Duration::from_secs(2);
 /// When a loan counts as lapsed. Longer than it may be used, for clocks that differ.
 const LAPSE: Duration = Duration::from_secs(3);
+/// Of its part a process gets at most one in so many for what nobody waits for yet.
+const AHEAD: u32 = 4;
 /// With more loans on record, those that lapsed count as used.
 const MAX_LOANS: usize = 64;
 
@@ -59,8 +61,10 @@ pub(super) struct Request {
     pub(super) told: Option<(Told, Timestamp)>,
     /// Fanvue wants nothing before this.
     pub(super) hold: Option<Timestamp>,
-    /// How many tokens it has a use for.
+    /// How many tokens it has a use for at once.
     pub(super) want: u32,
+    /// How many more it will have a use for if it goes on as before.
+    pub(super) ahead: u32,
     /// The first of the classes that it has a use for.
     pub(super) class: Class,
     /// How many of the tokens are for floors, and so leave nothing for others.
@@ -114,7 +118,10 @@ impl Ledger {
             let share = (fair - fair / 8).max(1).min(free.saturating_sub(first));
             let above = free.saturating_sub(request.class.leaves(self.capacity));
             let floor = request.floor.min(free);
-            request.want.min(share).min(above).max(floor)
+            // What turns out not to be used is missing elsewhere until it is given back.
+            let ahead = request.ahead.min(share / AHEAD);
+            let want = request.want.saturating_add(ahead);
+            want.min(share).min(above).max(floor)
         };
         self.level -= tokens(lent);
         self.serial += 1;

@@ -36,8 +36,8 @@ pub(super) struct Share {
     spent: u32,
     /// Since the ledger was asked.
     used: u32,
-    /// How many were told to ask the ledger, since it was asked.
-    asking: u32,
+    /// How many wait for the ledger's answer.
+    waiting: u32,
     asked_for: Option<Class>,
     /// How many processes there are, this one included.
     processes: u32,
@@ -62,7 +62,7 @@ struct Loan {
     /// What everybody else could still borrow when it was granted.
     left: u32,
     granted_at: Timestamp,
-    /// The ledger had less than was asked for.
+    /// Whether it is less than was asked for.
     short: bool,
 }
 
@@ -109,7 +109,7 @@ impl Share {
             hold: None,
             spent: 0,
             used: 0,
-            asking: 0,
+            waiting: 0,
             asked_for: None,
             processes: 1,
             held_until: now,
@@ -123,14 +123,6 @@ impl Share {
 
     /// Takes one token for a request of this class.
     pub(super) fn try_take(&mut self, class: Class, now: Timestamp) -> Answer {
-        let answer = self.answer(class, now);
-        if answer == Answer::Ask {
-            self.asking = self.asking.saturating_add(1);
-        }
-        answer
-    }
-
-    fn answer(&mut self, class: Class, now: Timestamp) -> Answer {
         self.set_back(now);
         if self.held_until > now {
             return self.refuse(class, self.held_until.since(now), now);
@@ -152,7 +144,7 @@ impl Share {
         }
         if let Source::Loan(loan) = &self.source {
             let wait = ASK_AGAIN.saturating_sub(now.since(loan.granted_at));
-            if (tokens == 0 && !loan.short) || wait.is_zero() {
+            if (tokens == 0 && self.ledger_has(class, loan)) || wait.is_zero() {
                 return Answer::Ask;
             }
         }
@@ -167,6 +159,16 @@ impl Share {
             wait
         };
         self.refuse(class, wait, now)
+    }
+
+    /// Somebody waits for the ledger's answer, until [`Share::waited`].
+    pub(super) const fn wait(&mut self) {
+        self.waiting = self.waiting.saturating_add(1);
+    }
+
+    /// One who waited does no longer.
+    pub(super) const fn waited(&mut self) {
+        self.waiting = self.waiting.saturating_sub(1);
     }
 
     /// Learns what an answer said.
@@ -247,19 +249,14 @@ impl Share {
             .iter()
             .filter(|class| self.floor_is_kept(**class, now));
         let floor = u32::try_from(floors.count()).unwrap_or(0);
-        let asking = std::mem::take(&mut self.asking);
         Request {
             holder,
             back,
             spent: self.spent,
             told: self.told,
             hold: self.hold,
-            want: self
-                .used
-                .saturating_mul(2)
-                .max(asking)
-                .max(SMALLEST)
-                .saturating_add(floor),
+            want: self.waiting.saturating_add(floor),
+            ahead: self.used.saturating_mul(2).max(SMALLEST),
             class: self.asked_for.unwrap_or_default(),
             floor,
         }
@@ -344,6 +341,12 @@ impl Share {
         let leaves = class.leaves(self.capacity) / self.processes;
         let of_all = (leaves + 1).saturating_sub(tokens + left);
         in_hand.max(of_all)
+    }
+
+    /// Whether asking again at once may bring something: all that was asked for was there, or not all of what was
+    /// there was lent to a process among others.
+    fn ledger_has(&self, class: Class, loan: &Loan) -> bool {
+        !loan.short || loan.left.saturating_sub(class.leaves(self.capacity)) >= self.processes
     }
 
     fn floor_is_kept(&self, class: Class, now: Timestamp) -> bool {
