@@ -173,8 +173,8 @@ proptest! {
                 world.land(process);
             }
         }
-        for process in 0..3 {
-            for _ in 0..to_come[process] {
+        for (process, to_come) in to_come.into_iter().enumerate() {
+            for _ in 0..to_come {
                 world.come(process);
             }
             let mut loans = 0;
