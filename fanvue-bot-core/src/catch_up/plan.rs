@@ -45,6 +45,8 @@ pub struct Look {
     pub index: usize,
     /// How far back. What is older is known, or was there before the bot.
     pub from: Timestamp,
+    /// Whether a fan waits for it: a message that nobody has read is certainly missing here.
+    pub awaited: bool,
 }
 
 /// Which chats of a page to read. `down_to` is up to when the list has been read before.
@@ -63,11 +65,13 @@ pub fn plan(
         .iter()
         .enumerate()
         .filter_map(|(index, chat)| {
+            let urgency = urgency(chat);
             let look = Look {
                 index,
                 from: read_from(chat, floor)?,
+                awaited: urgency == Urgency::Missing,
             };
-            Some((urgency(chat), look))
+            Some((urgency, look))
         })
         .collect();
     looks.sort_by_key(|(urgency, _)| *urgency);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::chat::{Until, arrivals};
 use super::failure::{Failure, Remedy};
 use super::{Engine, EngineError, with_auth};
-use crate::catch_up::{CatchUpOptions, Newest, Progress, Sighting, Walk, plan};
+use crate::catch_up::{CatchUpOptions, Look, Newest, Progress, Sighting, Walk, plan};
 use crate::client::{ChatFilter, ChatSummary, ClientError, RemoteMessage};
 use crate::creator::{Creator, CreatorStatus};
 use crate::id::{AccountId, ConversationId, CreatorId, MessageId};
@@ -409,7 +409,7 @@ impl Round<'_> {
             }
             self.chats -= 1;
             if let Some(chat) = page.get(look.index) {
-                self.read_chat(chat, look.from).await?;
+                self.read_chat(chat, look).await?;
             }
         }
         Ok((plan.reached, Extent::Whole))
@@ -441,13 +441,20 @@ impl Round<'_> {
         Ok(sighting)
     }
 
-    /// Reads one chat back to `from`, and takes in what is new in it.
-    async fn read_chat(&mut self, chat: &ChatSummary, from: Timestamp) -> Result<(), Failure> {
+    /// Reads one chat as far back as `look` says, and takes in what is new in it.
+    async fn read_chat(&mut self, chat: &ChatSummary, look: &Look) -> Result<(), Failure> {
+        let from = look.from;
+        // Whoever waits for an answer must not wait until all who were found before have theirs.
+        let class = if look.awaited {
+            Class::LiveReply
+        } else {
+            Class::Poll
+        };
         let id = ConversationId::new(self.creator.id, chat.fan.id);
         let engine = self.engine;
         let asked_at = engine.now();
         let listed = match engine
-            .list(self.creator, id, Class::Poll, Until::SentBefore(from))
+            .list(self.creator, id, class, Until::SentBefore(from))
             .await
         {
             Ok(listed) => listed,

@@ -22,7 +22,8 @@ pub enum Class {
     FollowUp,
     /// A message to many. Leaves three tenths.
     Broadcast,
-    /// Reading chats for what webhooks missed, and whatever may be left out. Leaves two fifths.
+    /// Looking for what webhooks missed, and whatever may be left out. Leaves two fifths. A chat of which a fan's
+    /// message is certainly missing is read as [`Class::LiveReply`]: an answer waits for it.
     Poll,
 }
 
