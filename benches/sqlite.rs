@@ -21,7 +21,7 @@ use fanvue_bot::conversation::Conversation;
 use fanvue_bot::entropy::Seed;
 use fanvue_bot::id::{ConversationId, CreatorId, FanId, MessageId};
 use fanvue_bot::message::{Author, Content, Message, MessageType};
-use fanvue_bot::queue::{IdempotencyKey, JobQueue as _, NewJob, WorkerId};
+use fanvue_bot::queue::{ClaimLimits, IdempotencyKey, JobQueue as _, NewJob, WorkerId};
 use fanvue_bot::sqlx::SqliteBackend;
 use fanvue_bot::store::{ConversationChange, Store as _};
 use fanvue_bot::time::Timestamp;
@@ -169,7 +169,10 @@ async fn drain(backend: &SqliteBackend) -> usize {
     let worker = WorkerId::new("bench");
     let mut done = 0;
     loop {
-        let lanes = backend.claim(&worker, 100, now(), LEASE).await.unwrap();
+        let lanes = backend
+            .claim(&worker, &ClaimLimits::lanes(100), now(), LEASE)
+            .await
+            .unwrap();
         if lanes.is_empty() {
             return done;
         }

@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanvue_bot::id::{ConversationId, CreatorId, FanId};
-use fanvue_bot::queue::{Claim, ClaimedLane, IdempotencyKey, JobQueue, NewJob, WorkerId};
+use fanvue_bot::queue::{
+    Claim, ClaimedLane, IdempotencyKey, JobQueue, NewJob, QueueError, WorkerId,
+};
 use fanvue_bot::time::{Clock as _, SystemClock, Timestamp};
+use fanvue_bot::worker::Shares;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -54,24 +57,36 @@ impl Hands {
         mut stop: watch::Receiver<bool>,
     ) -> anyhow::Result<()> {
         let worker = WorkerId::new(self.name);
-        let mut busy = JoinSet::new();
+        let mut busy: JoinSet<(CreatorId, Result<(), QueueError>)> = JoinSet::new();
+        // As a worker does it, unless it is told otherwise.
+        let mut shares = Shares::new(Shares::usual(self.most));
         while !*stop.borrow() {
             while let Some(ended) = busy.try_join_next() {
-                ended??;
+                let (creator, ended) = ended?;
+                shares.give_back(creator);
+                ended?;
             }
             let free = self.most - busy.len();
             if free == 0 {
                 if let Some(ended) = busy.join_next().await {
-                    ended??;
+                    let (creator, ended) = ended?;
+                    shares.give_back(creator);
+                    ended?;
                 }
                 continue;
             }
             let now = SystemClock.now();
-            let lanes = queue.claim(&worker, free, now, LEASE).await?;
+            let lanes = queue
+                .claim(&worker, &shares.limits(free), now, LEASE)
+                .await?;
             if lanes.is_empty() {
                 tokio::select! {
                     found = queue.ready() => found?,
-                    Some(ended) = busy.join_next(), if !busy.is_empty() => ended??,
+                    Some(ended) = busy.join_next(), if !busy.is_empty() => {
+                        let (creator, ended) = ended?;
+                        shares.give_back(creator);
+                        ended?;
+                    }
                     _ = stop.changed() => {}
                 }
                 continue;
@@ -92,14 +107,17 @@ impl Hands {
             }
             for lane in lanes {
                 let (queue, time) = (Arc::clone(&queue), self.busy);
+                let creator = lane.ordering_key.creator;
+                shares.take(creator);
                 busy.spawn(async move {
                     tokio::time::sleep(time).await;
-                    queue.complete(claims(vec![lane]), SystemClock.now()).await
+                    let ended = queue.complete(claims(vec![lane]), SystemClock.now()).await;
+                    (creator, ended)
                 });
             }
         }
         while let Some(ended) = busy.join_next().await {
-            ended??;
+            ended?.1?;
         }
         Ok(())
     }

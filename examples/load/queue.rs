@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use fanvue_bot::queue::{Enqueued, JobQueue, NewJob, OrderingKey, WorkerId};
+use fanvue_bot::queue::{ClaimLimits, Enqueued, JobQueue, NewJob, OrderingKey, WorkerId};
 use fanvue_bot::time::{Clock as _, SystemClock, Timestamp};
 use tokio::task::JoinSet;
 
@@ -158,7 +158,9 @@ async fn drain(
 ) -> anyhow::Result<()> {
     loop {
         let now = SystemClock.now();
-        let claimed = queue.claim(&worker, lanes, now, LEASE).await?;
+        let claimed = queue
+            .claim(&worker, &ClaimLimits::lanes(lanes), now, LEASE)
+            .await?;
         if claimed.is_empty() {
             return Ok(());
         }

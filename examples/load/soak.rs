@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use fanvue_bot::queue::{JobQueue, WorkerId};
+use fanvue_bot::queue::{ClaimLimits, JobQueue, WorkerId};
 use fanvue_bot::time::{Clock as _, SystemClock, Timestamp};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -212,7 +212,9 @@ async fn drain(
     while run.ended.load(Ordering::Relaxed) < count {
         let now = SystemClock.now();
         let begun = Instant::now();
-        let claimed = queue.claim(&worker, lanes, now, LEASE).await?;
+        let claimed = queue
+            .claim(&worker, &ClaimLimits::lanes(lanes), now, LEASE)
+            .await?;
         let spent = begun.elapsed();
         if claimed.is_empty() {
             queue.ready().await?;

@@ -569,7 +569,7 @@ mod tests {
     use crate::entropy::Seed;
     use crate::memory::MemoryBackend;
     use crate::message::Content;
-    use crate::queue::{FailureNote, IdempotencyKey, JobQueue as _, NewJob, WorkerId};
+    use crate::queue::{ClaimLimits, FailureNote, IdempotencyKey, JobQueue as _, NewJob, WorkerId};
     use crate::store::{ConversationChange, Store as _};
     use std::time::Duration;
 
@@ -636,7 +636,7 @@ mod tests {
         memory.enqueue(&[NewJob::wake(id, AT, key)]).await.unwrap();
         let lease = Duration::from_secs(9);
         let mut lanes = memory
-            .claim(&WorkerId::new("w"), 1, AT, lease)
+            .claim(&WorkerId::new("w"), &ClaimLimits::lanes(1), AT, lease)
             .await
             .unwrap();
         let claim = lanes.remove(0).jobs.remove(0).claim;

@@ -236,6 +236,57 @@ pub struct ClaimedLane {
     pub jobs: Vec<ClaimedJob>,
 }
 
+/// How much a claim takes, at most.
+///
+/// ```
+/// use fanvue_bot_core::queue::ClaimLimits;
+///
+/// let limits = ClaimLimits::lanes(64).of_one_creator(48);
+/// assert_eq!((limits.lanes, limits.of_one_creator), (64, 48));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClaimLimits {
+    /// So many lanes in all.
+    pub lanes: usize,
+    /// So many lanes of one creator in this claim.
+    pub of_one_creator: usize,
+    /// No lane of these creators. They are left for another claim, and their turn does not pass.
+    pub except: Vec<CreatorId>,
+}
+
+impl ClaimLimits {
+    /// So many lanes, whosoever they are.
+    #[must_use]
+    pub const fn lanes(lanes: usize) -> Self {
+        Self {
+            lanes,
+            of_one_creator: usize::MAX,
+            except: Vec::new(),
+        }
+    }
+
+    /// At most so many lanes of one creator.
+    #[must_use]
+    pub const fn of_one_creator(mut self, lanes: usize) -> Self {
+        self.of_one_creator = lanes;
+        self
+    }
+
+    /// No lane of these creators.
+    #[must_use]
+    pub fn except(mut self, creators: impl IntoIterator<Item = CreatorId>) -> Self {
+        self.except = creators.into_iter().collect();
+        self
+    }
+
+    /// Whether they let no lane through.
+    #[must_use]
+    pub const fn is_nothing(&self) -> bool {
+        self.lanes == 0 || self.of_one_creator == 0
+    }
+}
+
 text_newtype! {
     /// Names a worker process in leases and logs.
     #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -339,10 +390,14 @@ pub trait JobQueue: fmt::Debug + Send + Sync + 'static {
     /// [`QueueError::Unavailable`]; nothing was added then.
     async fn enqueue(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>, QueueError>;
 
-    /// Takes up to `limit` lanes that have due jobs, each with all its due jobs (an adapter may cap how
-    /// many of one lane it hands out at once), and leases them to `worker` until `now + lease`.
+    /// Takes lanes that have due jobs, as many as `limits` let through, each with all its due jobs (an adapter may
+    /// cap how many of one lane it hands out at once), and leases them to `worker` until `now + lease`. It may take
+    /// fewer than there are; if it takes none, there was none that `limits` let through.
     ///
     /// Within a creator, a lane whose first job has the better priority goes first, then the longer due.
+    ///
+    /// After a claim that left creators out and took nothing, [`ready`](Self::ready) does not resolve for what it
+    /// left out: who leaves creators out claims anew when they may have lanes again.
     ///
     /// A queue whose server crashes may forget its last claims: the jobs are there and can be claimed again, also
     /// while who had them still works. Such a claim can end nothing any more, and the revision of what both work on
@@ -353,7 +408,7 @@ pub trait JobQueue: fmt::Debug + Send + Sync + 'static {
     async fn claim(
         &self,
         worker: &WorkerId,
-        limit: usize,
+        limits: &ClaimLimits,
         now: Timestamp,
         lease: Duration,
     ) -> Result<Vec<ClaimedLane>, QueueError>;
@@ -422,7 +477,8 @@ pub trait JobQueue: fmt::Debug + Send + Sync + 'static {
 
     /// Resolves when a claim may find work: a signal from an enqueue, or the next due time. May resolve
     /// for nothing, and may miss work that other processes enqueued or, in an adapter that cannot sleep,
-    /// a due time; so callers also poll. A job enqueued between a claim and the call is not missed.
+    /// a due time; so callers also poll. A job enqueued between a claim and the call is not missed, unless another
+    /// caller in this process claims in between and leaves its creator out; one that comes during the call ends it.
     ///
     /// # Errors
     /// [`QueueError::Unavailable`].
@@ -487,11 +543,11 @@ macro_rules! forward_queue {
             async fn claim(
                 &self,
                 worker: &WorkerId,
-                limit: usize,
+                limits: &ClaimLimits,
                 now: Timestamp,
                 lease: Duration,
             ) -> Result<Vec<ClaimedLane>, QueueError> {
-                (**self).claim(worker, limit, now, lease).await
+                (**self).claim(worker, limits, now, lease).await
             }
 
             async fn extend(

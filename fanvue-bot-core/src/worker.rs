@@ -4,6 +4,7 @@ mod batch;
 mod broadcasts;
 mod inbox;
 mod polls;
+mod share;
 mod trouble;
 
 use std::collections::HashMap;
@@ -17,8 +18,10 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 pub use self::batch::{Batch, BatchReport};
 pub use self::inbox::{TakenIn, take_in_waiting};
+pub use self::share::Shares;
 use self::trouble::{Trouble, Words};
 use crate::engine::{Engine, EngineError, RunOutcome};
+use crate::id::CreatorId;
 use crate::queue::{Claim, ClaimedLane, FailureNote, JobQueue, QueueError, WorkerId};
 
 /// How a [`Worker`] works.
@@ -29,6 +32,11 @@ pub struct WorkerOptions {
     pub id: WorkerId,
     /// How many lanes are worked on at once, at least one. Default: 64; a lane mostly waits for a model.
     pub concurrency: usize,
+    /// How many lanes of one creator are worked on at once, at least one and at most `concurrency`. The other hands
+    /// stay free while only one creator has work, so that another's message is not kept waiting; a worker for one
+    /// creator alone does well with as many as `concurrency`. Default, for `None`: three quarters of `concurrency`,
+    /// which is one for a worker of two hands.
+    pub of_one_creator: Option<usize>,
     /// How long a claim holds unless it is renewed: how long a dead worker's lanes wait. Default: 30 s; at
     /// least 300 ms.
     pub lease: Duration,
@@ -49,6 +57,7 @@ impl WorkerOptions {
         Self {
             id,
             concurrency: 64,
+            of_one_creator: None,
             lease: Duration::from_secs(30),
             poll: Duration::from_secs(1),
             drain: Duration::from_secs(20),
@@ -60,6 +69,13 @@ impl WorkerOptions {
     #[must_use]
     pub const fn concurrency(mut self, lanes: usize) -> Self {
         self.concurrency = lanes;
+        self
+    }
+
+    /// Working on this many lanes of one creator at once.
+    #[must_use]
+    pub const fn of_one_creator(mut self, lanes: usize) -> Self {
+        self.of_one_creator = Some(lanes);
         self
     }
 
@@ -89,6 +105,15 @@ impl WorkerOptions {
     pub const fn polls(mut self, at_once: usize) -> Self {
         self.polls = at_once;
         self
+    }
+
+    /// The share of one creator.
+    fn share(&self) -> usize {
+        let share = self.of_one_creator;
+        share.map_or_else(
+            || Shares::usual(self.concurrency),
+            |share| share.min(self.concurrency),
+        )
     }
 
     /// With what a worker cannot work with raised to the least that it can.
@@ -147,6 +172,7 @@ pub struct Worker {
 /// A lane in work: what is needed to renew it, drop it, or hand it back.
 #[derive(Debug)]
 struct InWork {
+    creator: CreatorId,
     claims: Vec<Claim>,
     task: AbortHandle,
     /// Its work is over and it ends its jobs: that they are gone no longer means that they were lost.
@@ -170,7 +196,7 @@ impl Worker {
         let Self { engine, options } = self;
         let options = options.workable();
         let queue = Arc::clone(engine.backend().queue());
-        let mut state = Running::default();
+        let mut state = Running::new(Shares::new(options.share()));
         let mut renew = tokio::time::interval(options.lease / 3);
         renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut sweep = tokio::time::interval(SWEEP);
@@ -193,11 +219,17 @@ impl Worker {
 
         tracing::info!(worker.id = %options.id, concurrency = options.concurrency, "worker started");
         loop {
+            // All that have ended meanwhile, so that one claim fills their hands.
+            while let Some(finished) = state.tasks.try_join_next_with_id() {
+                state.finish(finished);
+            }
             let free = options.concurrency.saturating_sub(state.lanes.len());
-            let mut claimed = 0;
+            let (mut claimed, mut some_left_out) = (0, false);
             if free > 0 && trouble.as_ref().is_none_or(Trouble::is_over) {
+                let limits = state.shares.limits(free);
+                some_left_out = !limits.except.is_empty();
                 match queue
-                    .claim(&options.id, free, engine.now(), options.lease)
+                    .claim(&options.id, &limits, engine.now(), options.lease)
                     .await
                 {
                     Ok(lanes) => {
@@ -231,7 +263,7 @@ impl Worker {
                     Err(error) => tracing::warn!(worker.id = %options.id, error = %FailureNote::from_error(&error), "overdue conversations could not be woken"),
                 },
                 _ = beat.tick() => note_beat(&engine).await,
-                () = wait(&*queue, free > claimed, trouble.as_ref().map(Trouble::until), options.poll), if idle => {}
+                () = wait(&*queue, free > claimed, some_left_out, trouble.as_ref().map(Trouble::until), options.poll), if idle => {}
                 () = std::future::ready(()), if !idle => {}
             }
         }
@@ -262,9 +294,13 @@ async fn finish_refreshes(engine: &Engine, worker: &WorkerId) {
 }
 
 /// Until a claim may find work: announced, or after the poll time. With no hand free, for ever.
+///
+/// While some are left out, what they get is announced as well. So there is a pause between claims then, or a worker
+/// whose creator is flooded would ask the queue without one.
 async fn wait(
     queue: &dyn JobQueue,
     hands_free: bool,
+    some_left_out: bool,
     trouble_until: Option<Instant>,
     poll: Duration,
 ) {
@@ -276,6 +312,9 @@ async fn wait(
     } else {
         // An error of `ready` is an error of the next claim, which reports it.
         let announced = async {
+            if some_left_out {
+                tokio::time::sleep(SHORTEST_POLL).await;
+            }
             if queue.ready().await.is_err() {
                 std::future::pending::<()>().await;
             }
@@ -290,9 +329,10 @@ fn after(wait: Duration) -> Instant {
     Instant::now() + wait.min(YEAR)
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Running {
     report: WorkerReport,
+    shares: Shares,
     /// By task and not by job: a job that was handed back may be claimed again before its first task is
     /// seen to have ended.
     lanes: HashMap<Id, InWork>,
@@ -300,7 +340,18 @@ struct Running {
 }
 
 impl Running {
+    fn new(shares: Shares) -> Self {
+        Self {
+            report: WorkerReport::default(),
+            shares,
+            lanes: HashMap::new(),
+            tasks: JoinSet::new(),
+        }
+    }
+
     fn start(&mut self, engine: &Engine, lane: ClaimedLane) {
+        let creator = lane.ordering_key.creator;
+        self.shares.take(creator);
         let claims = lane.jobs.iter().map(|job| job.claim.duplicate()).collect();
         let engine = engine.clone();
         let ending = Arc::new(AtomicBool::new(false));
@@ -313,6 +364,7 @@ impl Running {
             }
         });
         let lane = InWork {
+            creator,
             claims,
             task,
             ending,
@@ -321,27 +373,28 @@ impl Running {
     }
 
     fn finish(&mut self, finished: Result<(Id, Finished), tokio::task::JoinError>) {
+        let task = match &finished {
+            Ok((task, _)) => *task,
+            Err(error) => error.id(),
+        };
+        if let Some(lane) = self.lanes.remove(&task) {
+            self.shares.give_back(lane.creator);
+        }
         match finished {
-            Ok((task, outcome)) => {
-                self.lanes.remove(&task);
-                match outcome {
-                    Ok(RunOutcome::Done { .. }) => self.report.done += 1,
-                    Ok(RunOutcome::Retrying { .. }) => self.report.retrying += 1,
-                    Ok(RunOutcome::GaveUp { .. }) => self.report.given_up += 1,
-                    Err(EngineError::Queue(QueueError::ClaimLost { .. })) => {
-                        self.report.lost += 1;
-                        tracing::warn!(
-                            "a lane was lost to another worker before its jobs were ended"
-                        );
-                    }
-                    Err(error) => {
-                        self.report.lost += 1;
-                        tracing::warn!(error = %FailureNote::from_error(&error), "a lane's jobs could not be ended and come back");
-                    }
+            Ok((_, outcome)) => match outcome {
+                Ok(RunOutcome::Done { .. }) => self.report.done += 1,
+                Ok(RunOutcome::Retrying { .. }) => self.report.retrying += 1,
+                Ok(RunOutcome::GaveUp { .. }) => self.report.given_up += 1,
+                Err(EngineError::Queue(QueueError::ClaimLost { .. })) => {
+                    self.report.lost += 1;
+                    tracing::warn!("a lane was lost to another worker before its jobs were ended");
                 }
-            }
+                Err(error) => {
+                    self.report.lost += 1;
+                    tracing::warn!(error = %FailureNote::from_error(&error), "a lane's jobs could not be ended and come back");
+                }
+            },
             Err(error) => {
-                self.lanes.remove(&error.id());
                 self.report.lost += 1;
                 if error.is_panic() {
                     tracing::error!("a lane panicked and comes back when its lease lapses");

@@ -19,17 +19,22 @@ pub(crate) struct ReadyLane {
     pub(crate) due: i64,
 }
 
-/// Up to `limit` of `lanes`, one of each creator in turn, starting with the creator after `cursor`.
+/// Up to `limit` of `lanes`, at most `of_one` of a creator, one of each creator in turn, starting with the creator
+/// after `cursor`.
 /// Answers with the creator that had the last turn: the next claim's cursor.
 pub(crate) fn pick(
     mut lanes: Vec<ReadyLane>,
     cursor: Option<Uuid>,
     limit: usize,
+    of_one: usize,
 ) -> (Vec<ReadyLane>, Option<Uuid>) {
     lanes.sort_by_key(|lane| (lane.priority, lane.due, lane.lane));
     let mut waiting: BTreeMap<Uuid, VecDeque<ReadyLane>> = BTreeMap::new();
     for lane in lanes {
         waiting.entry(lane.creator).or_default().push_back(lane);
+    }
+    for lanes in waiting.values_mut() {
+        lanes.truncate(of_one);
     }
     let mut turns: VecDeque<Uuid> = waiting.keys().copied().collect();
     let before = turns
@@ -67,7 +72,16 @@ mod tests {
     }
 
     fn check(lanes: &[ReadyLane], cursor: Option<u128>, limit: usize, expected: &[i64]) {
-        let (picked, _) = pick(lanes.to_vec(), cursor.map(Uuid::from_u128), limit);
+        check_of_one(lanes, cursor, (limit, usize::MAX), expected);
+    }
+
+    fn check_of_one(
+        lanes: &[ReadyLane],
+        cursor: Option<u128>,
+        (limit, of_one): (usize, usize),
+        expected: &[i64],
+    ) {
+        let (picked, _) = pick(lanes.to_vec(), cursor.map(Uuid::from_u128), limit, of_one);
         let numbers: Vec<i64> = picked.iter().map(|lane| lane.lane).collect();
         assert_eq!(numbers, expected);
     }
@@ -88,6 +102,21 @@ mod tests {
     }
 
     #[test]
+    fn no_creator_gets_more_than_one_creator_may() {
+        let lanes = [
+            lane(1, 10, 0, 0),
+            lane(1, 11, 0, 1),
+            lane(1, 12, 3, 2),
+            lane(2, 20, 0, 9),
+            lane(2, 21, 0, 9),
+        ];
+        check_of_one(&lanes, None, (9, 1), &[10, 20]);
+        check_of_one(&lanes, Some(1), (9, 2), &[20, 10, 21, 11]);
+        check_of_one(&lanes, None, (3, 2), &[10, 20, 11]);
+        check_of_one(&lanes, None, (3, 0), &[]);
+    }
+
+    #[test]
     fn within_a_creator_the_better_priority_goes_first_then_the_longer_due() {
         let lanes = [
             lane(1, 10, 3, 0),
@@ -101,9 +130,9 @@ mod tests {
     #[test]
     fn the_cursor_moves_to_the_last_creator_served() {
         let lanes = vec![lane(1, 10, 0, 0), lane(2, 20, 0, 0), lane(3, 30, 0, 0)];
-        let (_, cursor) = pick(lanes.clone(), None, 2);
+        let (_, cursor) = pick(lanes.clone(), None, 2, 2);
         assert_eq!(cursor, Some(Uuid::from_u128(2)));
-        let (picked, cursor) = pick(lanes, cursor, 2);
+        let (picked, cursor) = pick(lanes, cursor, 2, 2);
         assert_eq!(
             picked.iter().map(|lane| lane.lane).collect::<Vec<_>>(),
             [30, 10]

@@ -98,8 +98,8 @@ macro_rules! decorate_ports {
             use fanvue_bot_core::message::Message;
             use fanvue_bot_core::page::{Page, PageRequest};
             use fanvue_bot_core::queue::{
-                Claim, ClaimedLane, Enqueued, FailureNote, JobQueue, JobRecord, NewJob,
-                OrderingKey, QueueError, WorkerId,
+                Claim, ClaimLimits, ClaimedLane, Enqueued, FailureNote, JobQueue, JobRecord,
+                NewJob, OrderingKey, QueueError, WorkerId,
             };
             use fanvue_bot_core::revision::{Revision, Versioned};
             use fanvue_bot_core::secret::{
@@ -318,14 +318,14 @@ macro_rules! decorate_ports {
                 async fn claim(
                     &self,
                     worker: &WorkerId,
-                    limit: usize,
+                    limits: &ClaimLimits,
                     now: Timestamp,
                     lease: Duration,
                 ) -> Result<Vec<ClaimedLane>, QueueError> {
                     self.around(
                         "JobQueue::claim",
                         Write,
-                        self.inner.claim(worker, limit, now, lease),
+                        self.inner.claim(worker, limits, now, lease),
                     )
                     .await
                 }

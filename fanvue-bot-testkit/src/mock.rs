@@ -46,8 +46,8 @@ use fanvue_bot_core::llm::{Completion, CompletionRequest, LlmCapabilities, LlmEr
 use fanvue_bot_core::message::Message;
 use fanvue_bot_core::page::{Page, PageRequest};
 use fanvue_bot_core::queue::{
-    Claim, ClaimedLane, Enqueued, FailureNote, JobQueue, JobRecord, NewJob, OrderingKey,
-    QueueError, WorkerId,
+    Claim, ClaimLimits, ClaimedLane, Enqueued, FailureNote, JobQueue, JobRecord, NewJob,
+    OrderingKey, QueueError, WorkerId,
 };
 use fanvue_bot_core::revision::{Revision, Versioned};
 use fanvue_bot_core::secret::{Secret, SecretId, SecretVault, VaultError};
@@ -91,7 +91,7 @@ mock! {
     #[async_trait]
     impl JobQueue for JobQueue {
         async fn enqueue(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>, QueueError>;
-        async fn claim(&self, worker: &WorkerId, limit: usize, now: Timestamp, lease: Duration) -> Result<Vec<ClaimedLane>, QueueError>;
+        async fn claim(&self, worker: &WorkerId, limits: &ClaimLimits, now: Timestamp, lease: Duration) -> Result<Vec<ClaimedLane>, QueueError>;
         async fn extend(&self, claims: &[Claim], now: Timestamp, lease: Duration) -> Result<Vec<Claim>, QueueError>;
         async fn complete(&self, claims: Vec<Claim>, now: Timestamp) -> Result<(), QueueError>;
         async fn reschedule(&self, claim: Claim, due: Timestamp, cause: &FailureNote) -> Result<(), QueueError>;

@@ -23,7 +23,7 @@ use fanvue_bot_core::memory::{MemoryBackend, MemoryBroadcasts, MemoryVault};
 use fanvue_bot_core::money::Cents;
 use fanvue_bot_core::oauth::TokenSource;
 use fanvue_bot_core::persona::Persona;
-use fanvue_bot_core::queue::{JobQueue, WorkerId};
+use fanvue_bot_core::queue::{ClaimLimits, JobQueue, WorkerId};
 use fanvue_bot_core::secret::Secret;
 use fanvue_bot_core::settings::Settings;
 use fanvue_bot_core::store::Store;
@@ -183,7 +183,11 @@ impl Scene {
     async fn lanes(&self, engine: &Engine) -> usize {
         let worker = WorkerId::new("w");
         let now = self.clock.now();
-        let lanes = self.memory.claim(&worker, 20, now, MINUTE).await.unwrap();
+        let lanes = self
+            .memory
+            .claim(&worker, &ClaimLimits::lanes(20), now, MINUTE)
+            .await
+            .unwrap();
         let count = lanes.len();
         for lane in lanes {
             // What fails here, or is killed, comes back when its lease lapses.

@@ -17,7 +17,7 @@ use fanvue_bot_core::message::{Author, Message};
 use fanvue_bot_core::oauth::TokenSource;
 use fanvue_bot_core::page::PageRequest;
 use fanvue_bot_core::persona::Persona;
-use fanvue_bot_core::queue::{JobQueue, WorkerId};
+use fanvue_bot_core::queue::{ClaimLimits, JobQueue, WorkerId};
 use fanvue_bot_core::settings::Settings;
 use fanvue_bot_core::store::Store;
 use fanvue_bot_core::time::Clock;
@@ -155,7 +155,11 @@ impl Scene {
         for _ in 0..20 {
             let now = self.clock.advance(Duration::from_secs(1));
             let worker = WorkerId::new("w");
-            let lanes = self.memory.claim(&worker, 9, now, MINUTE).await.unwrap();
+            let lanes = self
+                .memory
+                .claim(&worker, &ClaimLimits::lanes(9), now, MINUTE)
+                .await
+                .unwrap();
             for lane in lanes {
                 self.engine.run(lane).await.unwrap();
             }

@@ -17,7 +17,7 @@ use fanvue_bot::id::{ConversationId, CreatorId, TurnId};
 use fanvue_bot::memory::MemoryVault;
 use fanvue_bot::oauth::TokenSource;
 use fanvue_bot::persona::Persona;
-use fanvue_bot::queue::WorkerId;
+use fanvue_bot::queue::{ClaimLimits, WorkerId};
 use fanvue_bot::settings::{Mode, Settings};
 use fanvue_bot::sqlx::SqliteBackend;
 use fanvue_bot::time::Clock as _;
@@ -91,7 +91,11 @@ impl Site {
             let now = self.clock.advance(Duration::from_secs(1));
             let (queue, worker) = (engine.backend().queue(), WorkerId::new("w"));
             let lease = Duration::from_secs(30);
-            for lane in queue.claim(&worker, 8, now, lease).await.unwrap() {
+            for lane in queue
+                .claim(&worker, &ClaimLimits::lanes(8), now, lease)
+                .await
+                .unwrap()
+            {
                 engine.run(lane).await.unwrap();
             }
             self.hear(engine).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use fanvue_bot::id::{ConversationId, CreatorId, FanId};
-use fanvue_bot::queue::{IdempotencyKey, JobQueue, NewJob, WorkerId};
+use fanvue_bot::queue::{ClaimLimits, IdempotencyKey, JobQueue, NewJob, WorkerId};
 use fanvue_bot::sqlx::PostgresBackend;
 use fanvue_bot::time::{Clock as _, SystemClock};
 use uuid::Uuid;
@@ -80,7 +80,7 @@ impl Contestant for Ours {
                 let worker = WorkerId::new(format!("peers-{number}"));
                 loop {
                     let now = SystemClock.now();
-                    let lanes = match queue.claim(&worker, BATCH, now, LEASE).await {
+                    let lanes = match queue.claim(&worker, &ClaimLimits::lanes(BATCH), now, LEASE).await {
                         Ok(lanes) => lanes,
                         Err(error) => {
                             eprintln!("a hand stopped: {error}");

@@ -13,7 +13,7 @@ use fanvue_bot_core::id::CreatorId;
 use fanvue_bot_core::llm::{Completion, CompletionRequest, LlmCapabilities, LlmError, LlmProvider};
 use fanvue_bot_core::oauth::{Authorizer, Login, SessionId};
 use fanvue_bot_core::persona::Persona;
-use fanvue_bot_core::queue::{JobQueue as _, WorkerId};
+use fanvue_bot_core::queue::{ClaimLimits, JobQueue as _, WorkerId};
 use fanvue_bot_core::secret::{Secret, SecretId, SecretKind, SecretVault as _};
 use fanvue_bot_core::store::Store as _;
 use fanvue_bot_core::tick::Tick;
@@ -270,7 +270,11 @@ async fn a_tick_wakes_what_lost_its_wake_up() {
     let engine = town.engine(ScriptedLlm::new([]));
     town.fans_write(&engine, 1).await;
     let (thief, now) = (WorkerId::new("x"), town.clock.now());
-    let lost = town.memory.claim(&thief, 9, now, MINUTE).await.unwrap();
+    let lost = town
+        .memory
+        .claim(&thief, &ClaimLimits::lanes(9), now, MINUTE)
+        .await
+        .unwrap();
     for lane in lost {
         let claims = lane.jobs.into_iter().map(|job| job.claim).collect();
         town.memory

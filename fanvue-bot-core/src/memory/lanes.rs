@@ -11,8 +11,8 @@ use super::lane::{Job, JobState, Lane, Position, Rank};
 use super::signal::Signal;
 use crate::id::{CreatorId, JobId};
 use crate::queue::{
-    Claim, ClaimedJob, ClaimedLane, Enqueued, FailureNote, IdempotencyKey, JobKind, NewJob,
-    OrderingKey, Priority, QueueError,
+    Claim, ClaimLimits, ClaimedJob, ClaimedLane, Enqueued, FailureNote, IdempotencyKey, JobKind,
+    NewJob, OrderingKey, Priority, QueueError,
 };
 use crate::time::Timestamp;
 
@@ -137,15 +137,22 @@ impl Lanes {
 
     pub(super) fn claim(
         &mut self,
-        limit: usize,
+        limits: &ClaimLimits,
         now: Timestamp,
         lease: Duration,
     ) -> Vec<ClaimedLane> {
         self.forget_keys(now);
         self.promote(now);
         let mut claimed = Vec::new();
-        while claimed.len() < limit {
-            let Some(lane) = self.next_ready() else {
+        if limits.is_nothing() {
+            return claimed;
+        }
+        // Who gets nothing more: those that are left out, and who has as many lanes as one creator gets.
+        let mut passed_over: BTreeSet<CreatorId> = limits.except.iter().copied().collect();
+        let mut taken: BTreeMap<CreatorId, usize> = BTreeMap::new();
+        let mut left_some = false;
+        while claimed.len() < limits.lanes {
+            let Some(lane) = self.next_ready(&passed_over) else {
                 break;
             };
             if self
@@ -154,13 +161,19 @@ impl Lanes {
                 .and_then(Lane::claimable_at)
                 .is_some_and(|at| at <= now)
             {
+                let of_creator = taken.entry(lane.creator).or_default();
+                *of_creator += 1;
+                if *of_creator == limits.of_one_creator {
+                    passed_over.insert(lane.creator);
+                    left_some = true;
+                }
                 claimed.push(self.take(lane, now, lease));
             } else {
                 // An earlier claim came from a clock that is ahead of this one.
                 self.place(&lane);
             }
         }
-        if claimed.len() < limit {
+        if claimed.len() < limits.lanes && !left_some {
             self.signal.clear();
         }
         claimed
@@ -320,14 +333,14 @@ impl Lanes {
         }
     }
 
-    /// The best lane of the creator whose turn it is.
-    fn next_ready(&self) -> Option<OrderingKey> {
-        let behind = self.last_served.and_then(|last| {
-            self.ready
-                .range((Bound::Excluded(last), Bound::Unbounded))
-                .next()
-        });
-        let (creator, lanes) = behind.or_else(|| self.ready.first_key_value())?;
+    /// The best lane of the creator whose turn it is, but for those that are passed over.
+    fn next_ready(&self, passed_over: &BTreeSet<CreatorId>) -> Option<OrderingKey> {
+        let behind = self.last_served.map_or(Bound::Unbounded, Bound::Excluded);
+        let (creator, lanes) = self
+            .ready
+            .range((behind, Bound::Unbounded))
+            .chain(&self.ready)
+            .find(|(creator, _)| !passed_over.contains(creator))?;
         let (_, lane) = lanes.first()?;
         Some(OrderingKey {
             creator: *creator,

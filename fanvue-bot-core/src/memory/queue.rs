@@ -93,11 +93,11 @@ macro_rules! queue_over_lanes {
             async fn claim(
                 &self,
                 _worker: &$crate::queue::WorkerId,
-                limit: usize,
+                limits: &$crate::queue::ClaimLimits,
                 now: $crate::time::Timestamp,
                 lease: std::time::Duration,
             ) -> Result<Vec<$crate::queue::ClaimedLane>, $crate::queue::QueueError> {
-                Ok(self.with_lanes(|lanes| lanes.claim(limit, now, lease)))
+                Ok(self.with_lanes(|lanes| lanes.claim(limits, now, lease)))
             }
 
             async fn extend(

@@ -32,7 +32,9 @@ impl Signal {
 
     /// `slot` names the waiting future between its polls.
     pub(super) fn poll(&mut self, slot: &mut Option<u64>, context: &Context<'_>) -> Poll<()> {
-        if self.raised {
+        // Also if another's claim has cleared it since: that claim may have left out what this one is to have.
+        let was_woken = slot.is_some_and(|slot| !self.waiting.contains_key(&slot));
+        if self.raised || was_woken {
             self.forget(slot);
             return Poll::Ready(());
         }

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use super::{MemoryBackend, MemoryQueue};
 use crate::id::{ConversationId, CreatorId, FanId};
-use crate::queue::{ClaimedJob, Enqueued, FailureNote, IdempotencyKey, JobQueue, NewJob, WorkerId};
+use crate::queue::{
+    ClaimLimits, ClaimedJob, Enqueued, FailureNote, IdempotencyKey, JobQueue, NewJob, WorkerId,
+};
 use crate::time::Timestamp;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -39,7 +41,7 @@ fn enqueue(queue: &MemoryQueue, job: NewJob) -> Enqueued {
 }
 
 fn claim(queue: &MemoryQueue, now: Timestamp) -> Vec<ClaimedJob> {
-    now_or_panic(queue.claim(&WorkerId::new("w"), 100, now, LEASE))
+    now_or_panic(queue.claim(&WorkerId::new("w"), &ClaimLimits::lanes(100), now, LEASE))
         .unwrap()
         .into_iter()
         .flat_map(|lane| lane.jobs)
@@ -157,7 +159,9 @@ fn a_job_of_a_flooded_backend_costs_no_scan() {
         .collect();
     now_or_panic(backend.enqueue(&jobs)).unwrap();
     for _ in 0..20_000 {
-        let mut lanes = now_or_panic(backend.claim(&WorkerId::new("w"), 1, at(1), LEASE)).unwrap();
+        let mut lanes =
+            now_or_panic(backend.claim(&WorkerId::new("w"), &ClaimLimits::lanes(1), at(1), LEASE))
+                .unwrap();
         let claims = lanes.remove(0).jobs.into_iter().map(|job| job.claim);
         now_or_panic(backend.complete(claims.collect(), at(1))).unwrap();
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::{Running, Worker, WorkerReport, after, finish_refreshes, inbox, note_beat};
-use crate::queue::{FailureNote, QueueError};
+use super::{Running, Shares, Worker, WorkerReport, after, finish_refreshes, inbox, note_beat};
+use crate::queue::{ClaimLimits, FailureNote, QueueError};
 
 /// How much a [`Worker::run_batch`] does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +50,9 @@ impl Worker {
         let options = options.workable();
         let queue = Arc::clone(engine.backend().queue());
         let (claim_until, end) = (after(batch.time / 2), after(batch.time));
-        let mut state = Running::default();
+        // A batch takes what is due now, creators in turn, and keeps no hand free for what comes later: that is for
+        // the next batch.
+        let mut state = Running::new(Shares::new(usize::MAX));
         let mut renew = tokio::time::interval(options.lease / 3);
         renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut left, mut more_due) = (batch.lanes.max(1), true);
@@ -68,7 +70,12 @@ impl Worker {
             }
             let limit = free.min(left);
             match queue
-                .claim(&options.id, limit, engine.now(), options.lease)
+                .claim(
+                    &options.id,
+                    &ClaimLimits::lanes(limit),
+                    engine.now(),
+                    options.lease,
+                )
                 .await
             {
                 Ok(lanes) => {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fanvue_bot_core::id::{CreatorId, JobId};
-use fanvue_bot_core::queue::{Claim, ClaimedJob, ClaimedLane, FailureNote, OrderingKey, WorkerId};
+use fanvue_bot_core::queue::{
+    Claim, ClaimLimits, ClaimedJob, ClaimedLane, FailureNote, OrderingKey, WorkerId,
+};
 use fanvue_bot_core::time::Timestamp;
 use uuid::Uuid;
 
@@ -17,7 +19,7 @@ use crate::row::{CorruptField, SET_ASIDE, SET_ASIDE_ATTEMPTS, kind_from_json};
 use crate::settings::micros;
 
 const CLAIM: &str = "SELECT seq, id, creator_id, lane, priority, kind, due_at, attempt, token, leased_until \
-    FROM fanvue_bot.claim($1, $2, $3, $4, $5, $6, $7, $8)";
+    FROM fanvue_bot.claim($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 
 const UPKEEP: &str = "SELECT forgotten, snapshot FROM fanvue_bot.upkeep($1, $2)";
 
@@ -50,14 +52,16 @@ impl PostgresBackend {
     pub(super) async fn claim_lanes(
         &self,
         worker: &WorkerId,
-        limit: usize,
+        limits: &ClaimLimits,
         now: Timestamp,
         lease: Duration,
     ) -> Result<Vec<ClaimedLane>, Fault> {
-        let limit = limit.min(MOST_LANES);
-        if limit == 0 {
+        if limits.is_nothing() {
             return Ok(Vec::new());
         }
+        let limit = limits.lanes.min(MOST_LANES);
+        let of_one = limits.of_one_creator.min(limit);
+        let except: Vec<Uuid> = limits.except.iter().map(|id| id.as_uuid()).collect();
         let cursor = self.shared().claimed.get();
         let look = self.shared().low_water.look(now);
         let values = Values::default()
@@ -68,7 +72,9 @@ impl PostgresBackend {
             .add(lease_micros(lease))?
             .add(self.lease_now(now, lease))?
             .add(cursor)?
-            .add(look.from())?;
+            .add(look.from())?
+            .add(i32::try_from(of_one).unwrap_or(i32::MAX))?
+            .add(except)?;
         let rows = self.database().call(CLAIM, values).await?;
         let mut taken = Taken::default();
         for row in &rows {
@@ -212,7 +218,7 @@ impl Taken {
                 });
             }
         }
-        let (order, cursor) = pick(ready, cursor, limit);
+        let (order, cursor) = pick(ready, cursor, limit, limit);
         let lanes = order
             .into_iter()
             .filter_map(|lane| {

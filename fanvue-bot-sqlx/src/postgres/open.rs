@@ -74,6 +74,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "broadcasts",
         sql: include_str!("migrations/0012_broadcasts.sql"),
     },
+    Migration {
+        version: 13,
+        name: "shares",
+        sql: include_str!("migrations/0013_shares.sql"),
+    },
 ];
 
 /// Postgres 14, as `server_version_num` writes it.

@@ -9,8 +9,8 @@ use fanvue_bot_core::backend::BackendError;
 use fanvue_bot_core::id::JobId;
 use fanvue_bot_core::page::{Page, PageRequest};
 use fanvue_bot_core::queue::{
-    Claim, ClaimedLane, Enqueued, FailureNote, JobQueue, JobRecord, NewJob, OrderingKey,
-    QueueError, WorkerId,
+    Claim, ClaimLimits, ClaimedLane, Enqueued, FailureNote, JobQueue, JobRecord, NewJob,
+    OrderingKey, QueueError, WorkerId,
 };
 use fanvue_bot_core::time::Timestamp;
 use sqlx::postgres::PgRow;
@@ -28,6 +28,7 @@ use crate::job_id;
 use crate::page::{none_of, one_more_than, page_of};
 use crate::row::{CorruptField, StandingRow, keys_of_lane};
 use crate::settings::micros;
+use crate::signal::Found;
 
 const EXTEND: &str = "SELECT seq, token, leased_until FROM fanvue_bot.extend($1, $2, $3, $4)";
 const COMPLETE: &str = "SELECT seq, token FROM fanvue_bot.complete($1, $2, $3)";
@@ -54,14 +55,15 @@ impl JobQueue for PostgresBackend {
     async fn claim(
         &self,
         worker: &WorkerId,
-        limit: usize,
+        limits: &ClaimLimits,
         now: Timestamp,
         lease: Duration,
     ) -> Result<Vec<ClaimedLane>, QueueError> {
         self.shared().see(now);
         let seen = self.signal().seen();
-        let lanes = self.claim_lanes(worker, limit, now, lease).await?;
-        self.signal().claimed(seen, now, !lanes.is_empty());
+        let lanes = self.claim_lanes(worker, limits, now, lease).await?;
+        let found = Found::by(limits, &lanes);
+        self.signal().claimed(seen, now, found);
         Ok(lanes)
     }
 

@@ -225,12 +225,12 @@ pub(super) async fn ready(shared: &Shared, poll: Duration) {
     let mut moved = std::pin::pin!(shared.signal.moved());
     // From here on no signal is missed, so that work which comes after the look is heard of.
     moved.as_mut().enable();
-    let Some(now) = shared.signal.idle_at() else {
+    let Some(idle) = shared.signal.idle() else {
         return;
     };
     // The claim that found nothing has told.
     let wait = match shared.next_due() {
-        Some(due) => due.since(now).min(poll),
+        Some(due) => due.since(idle.now).min(poll),
         None => poll,
     };
     // Both ends of the wait are worth a claim.

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use fanvue_bot_core::backend::BackendError;
 use fanvue_bot_core::page::{Page, PageRequest};
 use fanvue_bot_core::queue::{
-    Claim, ClaimedLane, Enqueued, FailureNote, JobQueue, JobRecord, NewJob, OrderingKey,
-    QueueError, WorkerId,
+    Claim, ClaimLimits, ClaimedLane, Enqueued, FailureNote, JobQueue, JobRecord, NewJob,
+    OrderingKey, QueueError, WorkerId,
 };
 use fanvue_bot_core::time::Timestamp;
 use sqlx::sqlite::SqliteRow;
@@ -22,6 +22,7 @@ use crate::cursor::JobCursor;
 use crate::job_id;
 use crate::page::{none_of, one_more_than, page_of};
 use crate::row::{CorruptField, StandingRow};
+use crate::signal::Found;
 
 /// Those that live and those that were given up, which alone have a time of that.
 const JOBS: &str = "\
@@ -46,20 +47,21 @@ impl JobQueue for SqliteBackend {
     async fn claim(
         &self,
         worker: &WorkerId,
-        limit: usize,
+        limits: &ClaimLimits,
         now: Timestamp,
         lease: Duration,
     ) -> Result<Vec<ClaimedLane>, QueueError> {
         let args = Claiming {
             worker: worker.clone(),
-            limit,
+            limits: limits.clone(),
             now,
             lease,
         };
         let seen = self.signal().seen();
         let claimed = Call::make(self.inbox(), args, Op::Claim).await;
         if let Ok(lanes) = &claimed {
-            self.signal().claimed(seen, now, !lanes.is_empty());
+            let found = Found::by(limits, lanes);
+            self.signal().claimed(seen, now, found);
         }
         claimed
     }

@@ -12,7 +12,7 @@ use super::sql::{Values, fetch};
 use crate::signal::Signal;
 
 /// Crosses tenants: a worker serves them all. Names no tenant and reads no content.
-const NEXT: &str = "SELECT min(ready_at) FROM lanes";
+const NEXT: &str = "SELECT min(ready_at) FROM lanes WHERE ready_at > ?1";
 
 /// Resolves when a claim may find work.
 pub(super) async fn ready(
@@ -24,21 +24,31 @@ pub(super) async fn ready(
         let mut moved = std::pin::pin!(signal.moved());
         // From here on no signal is missed, so that work which comes after the look is heard of.
         moved.as_mut().enable();
-        let Some(now) = signal.idle_at() else {
+        let Some(idle) = signal.idle() else {
             return Ok(());
         };
-        let wait = match next(readers).await? {
-            Some(due) if due <= now => return Ok(()),
-            Some(due) => due.since(now).min(poll),
+        // What was ready at the claim and left out says nothing about the others.
+        let after = if idle.left_out {
+            idle.named.as_micros()
+        } else {
+            i64::MIN
+        };
+        let wait = match next(readers, after).await? {
+            Some(due) if due <= idle.now => return Ok(()),
+            Some(due) => due.since(idle.now).min(poll),
             None => poll,
         };
-        // Both ends of the wait lead to another look.
-        let _ = tokio::time::timeout(wait, moved).await;
+        let moved = tokio::time::timeout(wait, moved).await.is_ok();
+        // Another's claim that found nothing since may have left out what this one is to have; and whether there is
+        // something by now beside what was left out, only a claim can tell.
+        if moved || idle.left_out {
+            return Ok(());
+        }
     }
 }
 
-async fn next(readers: &SqlitePool) -> Result<Option<Timestamp>, Fault> {
-    let rows = fetch(readers, NEXT, Values::default()).await?;
+async fn next(readers: &SqlitePool, after: i64) -> Result<Option<Timestamp>, Fault> {
+    let rows = fetch(readers, NEXT, Values::default().int(after)?).await?;
     let due: Option<i64> = match rows.first() {
         Some(row) => row.try_get(0)?,
         None => None,

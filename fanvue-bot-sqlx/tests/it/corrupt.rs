@@ -7,7 +7,7 @@ use fanvue_bot_core::creator::Creator;
 use fanvue_bot_core::decision::{Decision, Outcome};
 use fanvue_bot_core::page::PageRequest;
 use fanvue_bot_core::persona::Persona;
-use fanvue_bot_core::queue::{JobQueue as _, WorkerId};
+use fanvue_bot_core::queue::{ClaimLimits, JobQueue as _, WorkerId};
 use fanvue_bot_core::store::{Store as _, StoreError};
 use uuid::Uuid;
 
@@ -121,7 +121,11 @@ async fn an_unreadable_job_is_set_aside_and_holds_up_nobody() {
         .execute(&mut db.raw().await)
         .await
         .unwrap();
-    let lanes = db.backend.claim(&worker, 9, at(1), lease).await.unwrap();
+    let lanes = db
+        .backend
+        .claim(&worker, &ClaimLimits::lanes(9), at(1), lease)
+        .await
+        .unwrap();
     assert_eq!(lanes.len(), 1);
     assert_eq!(lanes[0].ordering_key, conversation_id(1, 2).into());
 
@@ -132,7 +136,10 @@ async fn an_unreadable_job_is_set_aside_and_holds_up_nobody() {
             "{attempt}"
         );
         let now = at(attempt * 100);
-        db.backend.claim(&worker, 9, now, lease).await.unwrap();
+        db.backend
+            .claim(&worker, &ClaimLimits::lanes(9), now, lease)
+            .await
+            .unwrap();
     }
     assert_eq!(db.count("SELECT count(*) FROM dead_letters").await, 1);
     let id = conversation_id(1, 1);
@@ -142,7 +149,7 @@ async fn an_unreadable_job_is_set_aside_and_holds_up_nobody() {
         .unwrap();
     let lanes = db
         .backend
-        .claim(&worker, 9, at(2_000), lease)
+        .claim(&worker, &ClaimLimits::lanes(9), at(2_000), lease)
         .await
         .unwrap();
     assert!(lanes.iter().any(|lane| lane.ordering_key == id.into()));

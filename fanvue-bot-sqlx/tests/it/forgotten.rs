@@ -16,7 +16,9 @@ use fanvue_bot_core::id::{ConversationId, MessageId, TurnId};
 use fanvue_bot_core::ledger::Reference;
 use fanvue_bot_core::message::Content;
 use fanvue_bot_core::persona::Persona;
-use fanvue_bot_core::queue::{FailureNote, IdempotencyKey, JobQueue, NewJob, WorkerId};
+use fanvue_bot_core::queue::{
+    ClaimLimits, FailureNote, IdempotencyKey, JobQueue, NewJob, WorkerId,
+};
 use fanvue_bot_core::store::{ConversationChange, Erased, Store};
 use fanvue_bot_sqlx::{PostgresBackend, SqliteBackend};
 use sqlx::Row as _;
@@ -122,7 +124,7 @@ async fn live<B: Store + JobQueue>(backend: &B, id: ConversationId) {
             .unwrap();
     }
     let lanes = backend
-        .claim(&WorkerId::new("w"), 1, at(2), LEASE)
+        .claim(&WorkerId::new("w"), &ClaimLimits::lanes(1), at(2), LEASE)
         .await
         .unwrap();
     let mut claims = lanes.into_iter().flat_map(|lane| lane.jobs);

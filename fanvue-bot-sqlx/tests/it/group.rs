@@ -7,7 +7,7 @@ use std::time::Duration;
 use fanvue_bot_core::backend::CommitAndEnqueue as _;
 use fanvue_bot_core::fan::FanProfile;
 use fanvue_bot_core::message::Content;
-use fanvue_bot_core::queue::{Enqueued, JobQueue as _, WorkerId};
+use fanvue_bot_core::queue::{ClaimLimits, Enqueued, JobQueue as _, WorkerId};
 use fanvue_bot_core::revision::Revision;
 use fanvue_bot_core::store::{ContentUpdate, Store as _, StoreError};
 use fanvue_bot_sqlx::SqliteBackend;
@@ -179,7 +179,12 @@ async fn workers_at_once_drain_each_lane_in_order_and_no_job_twice() {
                 // Time goes on, so lanes come due bit by bit.
                 let now = at(i64::try_from(done.lock().await.len()).unwrap() / 40 + 1);
                 let lanes = backend
-                    .claim(&worker, 3, now, Duration::from_secs(3_600))
+                    .claim(
+                        &worker,
+                        &ClaimLimits::lanes(3),
+                        now,
+                        Duration::from_secs(3_600),
+                    )
                     .await
                     .unwrap();
                 if lanes.is_empty() && done.lock().await.len() == 1_000 {

@@ -10,7 +10,7 @@ use fanvue_bot_core::message::{Author, Content, MessageType, TokenCount};
 use fanvue_bot_core::money::Cents;
 use fanvue_bot_core::page::PageRequest;
 use fanvue_bot_core::persona::Persona;
-use fanvue_bot_core::queue::{JobQueue as _, WorkerId};
+use fanvue_bot_core::queue::{ClaimLimits, JobQueue as _, WorkerId};
 use fanvue_bot_core::revision::Revision;
 use fanvue_bot_core::store::{Change, ContentUpdate, Store as _, StoreError};
 use uuid::Uuid;
@@ -75,7 +75,12 @@ async fn everything_is_there_after_closing_and_opening() {
     assert!(again.message(id, message_id(1)).await.unwrap().is_some());
     let worker = WorkerId::new("worker");
     let lanes = again
-        .claim(&worker, 9, at(1), std::time::Duration::from_secs(30))
+        .claim(
+            &worker,
+            &ClaimLimits::lanes(9),
+            at(1),
+            std::time::Duration::from_secs(30),
+        )
         .await
         .unwrap();
     assert_eq!(lanes.len(), 1);

@@ -19,7 +19,7 @@ use fanvue_bot_core::llm::{Completion, CompletionRequest, LlmProvider};
 use fanvue_bot_core::memory::MemoryVault;
 use fanvue_bot_core::oauth::TokenSource;
 use fanvue_bot_core::persona::Persona;
-use fanvue_bot_core::queue::{ClaimedLane, JobQueue, WorkerId};
+use fanvue_bot_core::queue::{ClaimLimits, ClaimedLane, JobQueue, WorkerId};
 use fanvue_bot_core::secret::Secret;
 use fanvue_bot_core::settings::{Mode, Pace, ParseTimeOfDayError, QuietHours, Settings};
 use fanvue_bot_core::store::Store;
@@ -502,7 +502,8 @@ impl Stage {
         let now = self.clock.now();
         let engine = self.engine();
         let queue = engine.backend().queue();
-        let claimed = queue.claim(worker, self.claims, now, LEASE);
+        let limits = ClaimLimits::lanes(self.claims);
+        let claimed = queue.claim(worker, &limits, now, LEASE);
         let mut lanes = match unless_crashed(&self.plan, claimed).await {
             Ok(Ok(lanes)) => lanes,
             // The next try is a little later, as a worker's would be.

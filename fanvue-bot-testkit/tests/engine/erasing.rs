@@ -15,7 +15,7 @@ use fanvue_bot_core::id::{ConversationId, CreatorId};
 use fanvue_bot_core::intake::Accepted;
 use fanvue_bot_core::message::{Author, Content, Message, MessageType};
 use fanvue_bot_core::page::PageRequest;
-use fanvue_bot_core::queue::{IdempotencyKey, JobQueue as _, NewJob, WorkerId};
+use fanvue_bot_core::queue::{ClaimLimits, IdempotencyKey, JobQueue as _, NewJob, WorkerId};
 use fanvue_bot_core::store::{ConversationChange, Store as _};
 use fanvue_bot_core::time::Clock as _;
 use fanvue_bot_testkit::fault::{Fault, FaultPlan, Faulty};
@@ -203,7 +203,10 @@ async fn erase(scene: &Scene) {
         scene.clock.set(due.max(scene.clock.now()));
         let lease = Duration::from_secs(30);
         let now = scene.clock.now();
-        let lanes = scene.memory.claim(&WorkerId::new("w"), 8, now, lease).await;
+        let lanes = scene
+            .memory
+            .claim(&WorkerId::new("w"), &ClaimLimits::lanes(8), now, lease)
+            .await;
         for lane in lanes.unwrap() {
             if lane.ordering_key == chat().into() {
                 unless_killed(scene.engine.run(lane)).await;

@@ -17,7 +17,7 @@ use fanvue_bot_core::memory::{MemoryBackend, MemoryVault};
 use fanvue_bot_core::message::{Content, Message};
 use fanvue_bot_core::oauth::TokenSource;
 use fanvue_bot_core::persona::Persona;
-use fanvue_bot_core::queue::{JobQueue, WorkerId};
+use fanvue_bot_core::queue::{ClaimLimits, JobQueue, WorkerId};
 use fanvue_bot_core::retry::Backoff;
 use fanvue_bot_core::secret::{Secret, SecretId, SecretKind, SecretVault as _};
 use fanvue_bot_core::settings::{Mode, Pace, Settings};
@@ -241,7 +241,12 @@ impl Scene {
         let now = self.clock.advance(Duration::from_secs(seconds));
         let lanes = self
             .memory
-            .claim(&WorkerId::new("w"), 8, now, Duration::from_secs(30))
+            .claim(
+                &WorkerId::new("w"),
+                &ClaimLimits::lanes(8),
+                now,
+                Duration::from_secs(30),
+            )
             .await
             .unwrap();
         let mut outcomes = Vec::new();
@@ -281,7 +286,12 @@ impl Scene {
         let far = self.clock.now() + Duration::from_secs(1 << 20);
         let lanes = self
             .memory
-            .claim(&WorkerId::new("w"), 8, far, Duration::from_secs(30))
+            .claim(
+                &WorkerId::new("w"),
+                &ClaimLimits::lanes(8),
+                far,
+                Duration::from_secs(30),
+            )
             .await
             .unwrap();
         for lane in lanes {

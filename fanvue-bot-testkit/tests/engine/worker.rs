@@ -1,5 +1,6 @@
 //! The worker's loop, in tokio's paused time, which the scene's clock keeps up with.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,22 +9,28 @@ use async_trait::async_trait;
 use fanvue_bot_core::backend::Backend;
 use fanvue_bot_core::decision::Outcome;
 use fanvue_bot_core::engine::Engine;
+use fanvue_bot_core::id::{ConversationId, CreatorId, FanId};
 use fanvue_bot_core::llm::{Completion, CompletionRequest, LlmCapabilities, LlmError, LlmProvider};
 use fanvue_bot_core::memory::MemoryBackend;
 use fanvue_bot_core::page::{Page, PageRequest};
 use fanvue_bot_core::queue::{
-    Claim, ClaimedLane, Enqueued, FailureNote, JobQueue, JobRecord, NewJob, OrderingKey,
-    QueueError, WorkerId,
+    Claim, ClaimLimits, ClaimedLane, Enqueued, FailureNote, IdempotencyKey, JobQueue, JobRecord,
+    NewJob, OrderingKey, QueueError, WorkerId,
 };
-use fanvue_bot_core::time::Timestamp;
+use fanvue_bot_core::time::{Clock as _, Timestamp};
 use fanvue_bot_core::worker::{Worker, WorkerOptions, WorkerReport};
 use fanvue_bot_testkit::clock::VirtualClock;
 use fanvue_bot_testkit::entropy::SeededEntropy;
 use fanvue_bot_testkit::fault::{Fault, FaultPlan, Faulty};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::scene::Scene;
+
+fn creator_of(number: u128) -> CreatorId {
+    CreatorId::from_uuid(Uuid::from_u128(number))
+}
 
 const TICK: Duration = Duration::from_millis(50);
 
@@ -178,6 +185,110 @@ async fn a_job_that_is_claimed_again_before_its_first_end_is_seen_stays_in_hand(
     assert_eq!(report.lost, 0);
 }
 
+#[tokio::test(start_paused = true)]
+async fn one_creator_with_slow_work_leaves_a_hand_for_another() {
+    let scene = Scene::new([]).await;
+    let meeting = Arc::new(Meeting::default());
+    let queue = Arc::new(Steered {
+        memory: Arc::clone(&scene.memory),
+        meeting: Arc::clone(&meeting),
+        moment: Moment::EndingTakes(Duration::from_secs(1)),
+    });
+    let (flooding, other) = (creator_of(1), creator_of(2));
+    let job = |creator, number: u128| {
+        let fan = FanId::from_uuid(Uuid::from_u128(number));
+        let key = IdempotencyKey::new(number.to_string());
+        NewJob::wake(ConversationId::new(creator, fan), scene.clock.now(), key)
+    };
+    let flood: Vec<NewJob> = (0..40).map(|number| job(flooding, number)).collect();
+    queue.enqueue(&flood).await.unwrap();
+    let worker = Worker::new(
+        engine(
+            &scene,
+            with_queue(&scene, Arc::clone(&queue)),
+            scene.llm.clone(),
+        ),
+        options().concurrency(4),
+    );
+    let added: Cell<Option<Instant>> = Cell::new(None);
+    let report = work_until(&scene, worker, async || {
+        let taken = meeting.taken.lock().unwrap().clone();
+        if added.get().is_none() && taken.len() == 6 {
+            queue.enqueue(&[job(other, 100)]).await.unwrap();
+            added.set(Some(Instant::now()));
+        }
+        scene.memory.job_count() == 0
+    })
+    .await;
+    assert_eq!(report.done, 41);
+
+    let taken = meeting.taken.lock().unwrap();
+    let (at, _) = taken.iter().find(|(_, creator)| *creator == other).unwrap();
+    let waited = at.duration_since(added.get().unwrap());
+    assert!(
+        waited <= Duration::from_millis(10),
+        "{waited:?}: the free hand takes it at once"
+    );
+    let mut of_one: Vec<Instant> = taken
+        .iter()
+        .filter(|(_, creator)| *creator == flooding)
+        .map(|(at, _)| *at)
+        .collect();
+    of_one.sort();
+    for four in of_one.windows(4) {
+        assert!(
+            four[3] - four[0] >= Duration::from_secs(1),
+            "in hand at once"
+        );
+    }
+    let took = of_one.last().unwrap().duration_since(of_one[0]);
+    assert!(
+        took < Duration::from_secs(15),
+        "{took:?}: a free hand was not filled"
+    );
+    let claims = meeting.claims.load(Ordering::Relaxed);
+    assert!(claims < 120, "{claims} claims for 41 lanes in 14 s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_for_a_creator_who_has_all_of_its_share_costs_few_claims() {
+    let scene = Scene::new([]).await;
+    let meeting = Arc::new(Meeting::default());
+    let queue = Arc::new(Steered {
+        memory: Arc::clone(&scene.memory),
+        meeting: Arc::clone(&meeting),
+        moment: Moment::EndingTakes(Duration::from_secs(10)),
+    });
+    let worker = Worker::new(
+        engine(
+            &scene,
+            with_queue(&scene, Arc::clone(&queue)),
+            scene.llm.clone(),
+        ),
+        options().concurrency(4),
+    );
+    let job = |number: u128| {
+        let fan = FanId::from_uuid(Uuid::from_u128(number));
+        let key = IdempotencyKey::new(number.to_string());
+        NewJob::wake(
+            ConversationId::new(creator_of(1), fan),
+            scene.clock.now(),
+            key,
+        )
+    };
+    work_until(&scene, worker, async || {
+        for number in 0..1_000 {
+            queue.enqueue(&[job(number)]).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        true
+    })
+    .await;
+    assert_eq!(meeting.taken.lock().unwrap().len(), 3);
+    let claims = meeting.claims.load(Ordering::Relaxed);
+    assert!(claims < 120, "{claims} claims in a second, for three lanes");
+}
+
 /// A model that panics once, and then says something.
 #[derive(Debug, Default)]
 struct PanicsOnce(AtomicBool);
@@ -222,6 +333,9 @@ struct Meeting {
     renewing: Notify,
     ended: Notify,
     renewed: Mutex<Vec<usize>>,
+    claims: AtomicUsize,
+    /// Whose lanes were claimed, and when.
+    taken: Mutex<Vec<(Instant, CreatorId)>>,
 }
 
 impl Meeting {
@@ -234,6 +348,8 @@ impl Meeting {
 enum Moment {
     /// A job is handed back, due at once by this clock, while the first renewal is under way.
     JobComesBackDuringARenewal(VirtualClock),
+    /// The end of a lane's jobs takes so long.
+    EndingTakes(Duration),
     /// The jobs are ended before a renewal, and the lane hears of it only after.
     JobsEndDuringARenewal,
 }
@@ -255,11 +371,16 @@ impl JobQueue for Steered {
     async fn claim(
         &self,
         worker: &WorkerId,
-        limit: usize,
+        limits: &ClaimLimits,
         now: Timestamp,
         lease: Duration,
     ) -> Result<Vec<ClaimedLane>, QueueError> {
-        self.memory.claim(worker, limit, now, lease).await
+        let lanes = self.memory.claim(worker, limits, now, lease).await?;
+        self.meeting.claims.fetch_add(1, Ordering::Relaxed);
+        let mut taken = self.meeting.taken.lock().unwrap();
+        let creators = lanes.iter().map(|lane| lane.ordering_key.creator);
+        taken.extend(creators.map(|creator| (Instant::now(), creator)));
+        Ok(lanes)
     }
 
     async fn extend(
@@ -278,6 +399,9 @@ impl JobQueue for Steered {
     }
 
     async fn complete(&self, claims: Vec<Claim>, now: Timestamp) -> Result<(), QueueError> {
+        if let Moment::EndingTakes(time) = self.moment {
+            tokio::time::sleep(time).await;
+        }
         self.memory.complete(claims, now).await?;
         if matches!(self.moment, Moment::JobsEndDuringARenewal) {
             self.meeting.renewing.notified().await;

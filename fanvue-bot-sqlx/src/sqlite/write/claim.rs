@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fanvue_bot_core::id::{CreatorId, JobId};
 use fanvue_bot_core::queue::{
-    Claim, ClaimedJob, ClaimedLane, FailureNote, OrderingKey, QueueError, WorkerId,
+    Claim, ClaimLimits, ClaimedJob, ClaimedLane, FailureNote, OrderingKey, QueueError, WorkerId,
 };
 use fanvue_bot_core::time::Timestamp;
 use sqlx::sqlite::SqliteRow;
@@ -21,7 +21,7 @@ use crate::sqlite::sql::{Columns, Values, execute, fetch, json_numbers};
 
 pub(in crate::sqlite) struct Claiming {
     pub(in crate::sqlite) worker: WorkerId,
-    pub(in crate::sqlite) limit: usize,
+    pub(in crate::sqlite) limits: ClaimLimits,
     pub(in crate::sqlite) now: Timestamp,
     pub(in crate::sqlite) lease: Duration,
 }
@@ -37,7 +37,7 @@ const READY: &str = "\
     WHERE ready_at <= ?1 ORDER BY ready_at LIMIT ?2";
 
 /// Hops from one creator and priority to the next in the index, and keeps those with a lane that is
-/// ready: one step for each pair, however many lanes a pair has.
+/// ready, but for creators who are left out: one step for each pair, however many lanes a pair has.
 const TURNS: &str = "\
     WITH RECURSIVE turn (creator_id, head_priority, ready_at) AS (\
         SELECT * FROM (SELECT creator_id, head_priority, ready_at FROM lanes \
@@ -52,7 +52,8 @@ const TURNS: &str = "\
             ORDER BY n.head_priority, n.ready_at LIMIT 1), \
             (SELECT n.lane_id FROM lanes AS n WHERE n.creator_id > t.creator_id \
             ORDER BY n.creator_id, n.head_priority, n.ready_at LIMIT 1))\
-    ) SELECT creator_id, head_priority FROM turn WHERE ready_at <= ?3 LIMIT ?4";
+    ) SELECT creator_id, head_priority FROM turn \
+    WHERE ready_at <= ?3 AND creator_id NOT IN (SELECT unhex(value) FROM json_each(?5)) LIMIT ?4";
 
 /// The lanes of some creators and priorities that have been ready the longest.
 const LANES_OF: &str = "\
@@ -86,6 +87,25 @@ const BLOCK: &str = "\
     UPDATE OR FAIL lanes SET blocked_until = ?2, ready_at = max(head_due, ?2) \
     WHERE lane_id IN (SELECT value FROM json_each(?1))";
 
+/// What a claim is to take, with bounds that hold.
+struct Wanted {
+    lanes: usize,
+    /// At most `lanes`.
+    of_one: usize,
+    except: BTreeSet<Uuid>,
+}
+
+impl Wanted {
+    fn of(limits: &ClaimLimits) -> Self {
+        let lanes = limits.lanes.min(MOST_LANES);
+        Self {
+            lanes,
+            of_one: limits.of_one_creator.min(lanes),
+            except: limits.except.iter().map(|id| id.as_uuid()).collect(),
+        }
+    }
+}
+
 impl Call<Claiming, Vec<ClaimedLane>, QueueError> {
     pub(super) async fn run(&mut self, transaction: &mut Transaction<'_>) -> Result<(), Fault> {
         let lanes = transaction.claim(&self.args).await?;
@@ -98,9 +118,9 @@ impl Transaction<'_> {
     pub(super) async fn claim(&mut self, args: &Claiming) -> Result<Vec<ClaimedLane>, Fault> {
         let now = args.now.as_micros();
         self.state.purge.see(now);
-        let limit = args.limit.min(MOST_LANES);
-        let ready = self.ready_lanes(now, limit).await?;
-        let (lanes, cursor) = pick(ready, self.state.cursor, limit);
+        let wanted = Wanted::of(&args.limits);
+        let ready = self.ready_lanes(now, &wanted).await?;
+        let (lanes, cursor) = pick(ready, self.state.cursor, wanted.lanes, wanted.of_one);
         if lanes.is_empty() {
             return Ok(Vec::new());
         }
@@ -132,20 +152,24 @@ impl Transaction<'_> {
 
     /// Lanes that could be claimed: all if they are few, else enough of each creator that is to have a
     /// turn.
-    async fn ready_lanes(&mut self, now: i64, limit: usize) -> Result<Vec<ReadyLane>, Fault> {
-        if limit == 0 {
+    async fn ready_lanes(&mut self, now: i64, wanted: &Wanted) -> Result<Vec<ReadyLane>, Fault> {
+        if wanted.of_one == 0 {
             return Ok(Vec::new());
         }
-        let most = limit.max(FEW);
+        let most = wanted.lanes.max(FEW);
         let values = Values::default().int(now)?.int(count(most))?;
         let rows = fetch(&mut *self.connection, READY, values).await?;
         if rows.len() < most {
-            return rows.iter().map(ready_lane).collect();
+            let mut lanes: Vec<ReadyLane> =
+                rows.iter().map(ready_lane).collect::<Result<_, _>>()?;
+            lanes.retain(|lane| !wanted.except.contains(&lane.creator));
+            return Ok(lanes);
         }
 
-        let mut pairs = self.turns(now, limit).await?;
+        let mut pairs = self.turns(now, wanted).await?;
         let creators: BTreeSet<_> = pairs.iter().map(|(creator, _)| *creator).collect();
-        let mut each = limit.div_ceil(creators.len().max(1));
+        let mut each = wanted.lanes.div_ceil(creators.len().max(1));
+        each = each.min(wanted.of_one);
         let mut lanes: BTreeMap<(Uuid, i64), Vec<ReadyLane>> = BTreeMap::new();
         loop {
             for pair in &pairs {
@@ -157,24 +181,31 @@ impl Transaction<'_> {
                     .or_default()
                     .push(lane);
             }
-            let found: usize = lanes.values().map(Vec::len).sum();
+            let mut found: BTreeMap<Uuid, usize> = BTreeMap::new();
+            for ((creator, _), lanes) in &lanes {
+                *found.entry(*creator).or_default() += lanes.len();
+            }
+            let found: usize = found.values().map(|found| wanted.of_one.min(*found)).sum();
             pairs.retain(|pair| lanes.get(pair).is_some_and(|lanes| lanes.len() >= each));
-            if found >= limit || pairs.is_empty() || each >= limit {
+            if found >= wanted.lanes || pairs.is_empty() || each >= wanted.of_one {
                 return Ok(lanes.into_values().flatten().collect());
             }
             // Some creators have fewer: what they leave is for those that have more.
-            each = each.saturating_mul(4).min(limit);
+            each = each.saturating_mul(4).min(wanted.of_one);
         }
     }
 
     /// The creators that are to have a turn, from the one after the cursor on, each with the priorities
     /// that it has lanes of.
-    async fn turns(&mut self, now: i64, limit: usize) -> Result<Vec<(Uuid, i64)>, Fault> {
+    async fn turns(&mut self, now: i64, wanted: &Wanted) -> Result<Vec<(Uuid, i64)>, Fault> {
         let cursor = self.state.cursor.map(|cursor| cursor.into_bytes().to_vec());
-        let mut pairs = self.turns_between(cursor.clone(), None, now, limit).await?;
+        let (limit, except) = (wanted.lanes, &wanted.except);
+        let mut pairs = self
+            .turns_between(cursor.clone(), None, now, limit, except)
+            .await?;
         if cursor.is_some() && pairs.len() < limit {
             let rest = limit - pairs.len();
-            pairs.extend(self.turns_between(None, cursor, now, rest).await?);
+            pairs.extend(self.turns_between(None, cursor, now, rest, except).await?);
         }
         Ok(pairs)
     }
@@ -185,12 +216,18 @@ impl Transaction<'_> {
         up_to: Option<Vec<u8>>,
         now: i64,
         limit: usize,
+        except: &BTreeSet<Uuid>,
     ) -> Result<Vec<(Uuid, i64)>, Fault> {
+        let except: Vec<String> = except
+            .iter()
+            .map(|creator| format!("\"{}\"", creator.as_simple()))
+            .collect();
         let values = Values::default()
             .bytes(after.unwrap_or_default())?
             .bytes(up_to.unwrap_or_else(|| vec![0xff; 16]))?
             .int(now)?
-            .int(count(limit))?;
+            .int(count(limit))?
+            .text(format!("[{}]", except.join(",")))?;
         let rows = fetch(&mut *self.connection, TURNS, values).await?;
         rows.iter()
             .map(|row| {

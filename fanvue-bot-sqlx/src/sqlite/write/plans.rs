@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use fanvue_bot_core::id::{ConversationId, CreatorId, FanId};
-use fanvue_bot_core::queue::{IdempotencyKey, JobQueue as _, NewJob, WorkerId};
+use fanvue_bot_core::queue::{ClaimLimits, IdempotencyKey, JobQueue as _, NewJob, WorkerId};
 use fanvue_bot_core::time::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _};
@@ -153,7 +153,7 @@ async fn steps_to_claim(waiting: u128) -> (u64, usize) {
     let claimed = transaction
         .claim(&Claiming {
             worker: WorkerId::new("worker"),
-            limit: 10,
+            limits: ClaimLimits::lanes(10),
             now: Timestamp::from_seconds(20),
             lease: Duration::from_secs(30),
         })

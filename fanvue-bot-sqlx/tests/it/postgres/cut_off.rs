@@ -4,7 +4,7 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use fanvue_bot_core::backend::CommitAndEnqueue as _;
-use fanvue_bot_core::queue::JobQueue as _;
+use fanvue_bot_core::queue::{ClaimLimits, JobQueue as _};
 use fanvue_bot_core::store::{RegisterName, Store as _};
 use fanvue_bot_core::time::{Clock as _, SystemClock};
 use fanvue_bot_sqlx::PostgresBackend;
@@ -95,7 +95,12 @@ async fn who_listens_on_a_connection_that_the_network_lost_listens_again() {
         loop {
             let _cost = waiter.ready().await;
             let claimed = waiter
-                .claim(&super::queue::worker(), 1, SystemClock.now(), LONG)
+                .claim(
+                    &super::queue::worker(),
+                    &ClaimLimits::lanes(1),
+                    SystemClock.now(),
+                    LONG,
+                )
                 .await;
             if let Ok([_, ..]) = claimed.as_deref() {
                 return;

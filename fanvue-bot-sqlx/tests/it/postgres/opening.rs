@@ -6,7 +6,7 @@ use std::time::Duration;
 use fanvue_bot_core::creator::Creator;
 use fanvue_bot_core::id::CreatorId;
 use fanvue_bot_core::persona::Persona;
-use fanvue_bot_core::queue::{JobQueue as _, WorkerId};
+use fanvue_bot_core::queue::{ClaimLimits, JobQueue as _, WorkerId};
 use fanvue_bot_core::retry::Retry;
 use fanvue_bot_core::store::Store as _;
 use fanvue_bot_core::time::Timestamp;
@@ -473,7 +473,12 @@ async fn a_pool_without_a_free_connection_says_so_and_loses_nothing() {
         async move {
             let lease = Duration::from_secs(1);
             backend
-                .claim(&WorkerId::new("w"), 1, Timestamp::from_seconds(0), lease)
+                .claim(
+                    &WorkerId::new("w"),
+                    &ClaimLimits::lanes(1),
+                    Timestamp::from_seconds(0),
+                    lease,
+                )
                 .await
         }
     });

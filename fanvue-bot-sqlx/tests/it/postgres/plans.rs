@@ -17,7 +17,7 @@ use fanvue_bot_core::inbox::{Inbox as _, KeptEvent};
 use fanvue_bot_core::message::Content;
 use fanvue_bot_core::page::PageRequest;
 use fanvue_bot_core::persona::Persona;
-use fanvue_bot_core::queue::{FailureNote, JobQueue as _, WorkerId};
+use fanvue_bot_core::queue::{ClaimLimits, FailureNote, JobQueue as _, WorkerId};
 use fanvue_bot_core::secret::{
     Keyring, MasterKey, Rewrap as _, Rewrapped, Secret, SecretId, SecretKind, SecretVault as _,
 };
@@ -166,7 +166,13 @@ async fn dead_rows_cost_a_claim_nothing_while_a_snapshot_holds_them() {
     run(&mut admin, "DELETE FROM fanvue_bot.jobs".to_owned()).await;
 
     let worker = WorkerId::new("worker");
-    assert_eq!(backend.claim(&worker, 5, at(0), LEASE).await.unwrap(), []);
+    assert_eq!(
+        backend
+            .claim(&worker, &ClaimLimits::lanes(5), at(0), LEASE)
+            .await
+            .unwrap(),
+        []
+    );
     // A connection reads the catalogue when it claims first.
     for number in 0..3 {
         let id = conversation_id(CREATOR, number);
@@ -175,7 +181,10 @@ async fn dead_rows_cost_a_claim_nothing_while_a_snapshot_holds_them() {
             .await
             .unwrap();
         plans.take();
-        let lanes = backend.claim(&worker, 5, at(0), LEASE).await.unwrap();
+        let lanes = backend
+            .claim(&worker, &ClaimLimits::lanes(5), at(0), LEASE)
+            .await
+            .unwrap();
         assert_eq!(lanes.len(), 1);
     }
     let told = plans.take();
@@ -202,7 +211,13 @@ async fn who_finds_nothing_and_waits_asks_the_server_once_each_time() {
     backend.enqueue(&[later]).await.unwrap();
     plans.take();
     for _ in 0..10 {
-        assert_eq!(backend.claim(&worker, 5, at(0), LEASE).await.unwrap(), []);
+        assert_eq!(
+            backend
+                .claim(&worker, &ClaimLimits::lanes(5), at(0), LEASE)
+                .await
+                .unwrap(),
+            []
+        );
         backend.ready().await.unwrap();
     }
     let calls: Vec<String> = plans
@@ -614,8 +629,21 @@ async fn queue(backend: &PostgresBackend, number: u128) {
 
     // So that upkeep is due each time.
     let now = at(i64::try_from(number).unwrap() * 20);
-    let lanes = backend.claim(&worker, 20, now, LEASE).await.unwrap();
+    let mut lanes = backend
+        .claim(&worker, &ClaimLimits::lanes(20), now, LEASE)
+        .await
+        .unwrap();
     assert_eq!(lanes.len(), 20);
+    let others = ClaimLimits::lanes(5).of_one_creator(2).except([id.creator]);
+    let mut of_others = backend.claim(&worker, &others, now, LEASE).await.unwrap();
+    assert_eq!(of_others.len(), 5);
+    lanes.append(&mut of_others);
+    let everybody = (0..=u128::from(CREATORS)).map(|number| conversation_id(number, 1).creator);
+    let nobody = ClaimLimits::lanes(5).except(everybody);
+    assert_eq!(
+        backend.claim(&worker, &nobody, now, LEASE).await.unwrap(),
+        []
+    );
     let claims: Vec<_> = lanes
         .into_iter()
         .flat_map(|lane| lane.jobs)
@@ -636,6 +664,12 @@ async fn queue(backend: &PostgresBackend, number: u128) {
 
     // Nothing was due yet then, so there is only to wait for.
     let before = Timestamp::from_seconds(0);
-    assert_eq!(backend.claim(&worker, 20, before, LEASE).await.unwrap(), []);
+    assert_eq!(
+        backend
+            .claim(&worker, &ClaimLimits::lanes(20), before, LEASE)
+            .await
+            .unwrap(),
+        []
+    );
     backend.ready().await.unwrap();
 }

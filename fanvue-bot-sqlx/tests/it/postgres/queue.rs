@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fanvue_bot_core::queue::{Enqueued, JobQueue, NewJob, OrderingKey, WorkerId};
+use fanvue_bot_core::queue::{ClaimLimits, Enqueued, JobQueue, NewJob, OrderingKey, WorkerId};
 use fanvue_bot_core::time::{Clock as _, SystemClock, Timestamp};
 use fanvue_bot_sqlx::PostgresBackend;
 use fanvue_bot_sqlx::postgres::{PostgresBuilder, WakeUps};
@@ -41,7 +41,7 @@ pub(super) fn polling_every(interval: Duration) -> fanvue_bot_sqlx::QueueSetting
 /// Until `waiter` waits, which is after a claim that found nothing.
 pub(super) async fn find_nothing(waiter: &PostgresBackend) {
     let claimed = waiter
-        .claim(&worker(), 1, SystemClock.now(), LONG)
+        .claim(&worker(), &ClaimLimits::lanes(1), SystemClock.now(), LONG)
         .await
         .unwrap();
     assert_eq!(claimed, []);
@@ -80,7 +80,7 @@ async fn who_waits_is_woken_by_what_another_process_enqueues() {
         .unwrap();
     timeout(SOON, waiting).await.unwrap().unwrap().unwrap();
     let lanes = waiter
-        .claim(&worker(), 1, SystemClock.now(), LONG)
+        .claim(&worker(), &ClaimLimits::lanes(1), SystemClock.now(), LONG)
         .await
         .unwrap();
     assert_eq!(lanes.len(), 1);
@@ -104,7 +104,7 @@ async fn who_does_not_listen_finds_it_by_polling() {
         loop {
             waiter.ready().await.unwrap();
             let lanes = waiter
-                .claim(&worker(), 1, SystemClock.now(), LONG)
+                .claim(&worker(), &ClaimLimits::lanes(1), SystemClock.now(), LONG)
                 .await
                 .unwrap();
             if !lanes.is_empty() {
@@ -129,7 +129,7 @@ async fn a_wait_ends_when_the_next_job_comes_due() {
     find_nothing(&queue).await;
     timeout(SOON, queue.ready()).await.unwrap().unwrap();
     let lanes = queue
-        .claim(&worker(), 1, SystemClock.now(), LONG)
+        .claim(&worker(), &ClaimLimits::lanes(1), SystemClock.now(), LONG)
         .await
         .unwrap();
     assert_eq!(lanes.len(), 1);
@@ -171,7 +171,7 @@ async fn several_processes_never_hold_one_lane_and_end_each_job_once() {
             let name = WorkerId::new(format!("worker {number}"));
             loop {
                 let lanes = queue
-                    .claim(&name, 3, SystemClock.now(), LONG)
+                    .claim(&name, &ClaimLimits::lanes(3), SystemClock.now(), LONG)
                     .await
                     .unwrap();
                 if ended.lock().unwrap().values().map(Vec::len).sum::<usize>() == 600 {
@@ -239,7 +239,12 @@ async fn whoever_lets_a_lease_lapse_has_it_extended_or_loses_it_and_never_both()
         ];
         slow.enqueue(&jobs).await.unwrap();
         let lanes = slow
-            .claim(&worker(), 1, SystemClock.now(), Duration::ZERO)
+            .claim(
+                &worker(),
+                &ClaimLimits::lanes(1),
+                SystemClock.now(),
+                Duration::ZERO,
+            )
             .await
             .unwrap();
         let claims: Vec<_> = lanes
@@ -248,10 +253,10 @@ async fn whoever_lets_a_lease_lapse_has_it_extended_or_loses_it_and_never_both()
             .map(|job| job.claim)
             .collect();
         assert_eq!(claims.len(), 2);
-        let thief = WorkerId::new("thief");
+        let (thief, one) = (WorkerId::new("thief"), ClaimLimits::lanes(1));
         let (extended, taken) = tokio::join!(
             slow.extend(&claims, SystemClock.now(), LONG),
-            other.claim(&thief, 1, SystemClock.now(), LONG),
+            other.claim(&thief, &one, SystemClock.now(), LONG),
         );
         let (extended, taken) = (extended.unwrap(), taken.unwrap());
         match (extended.len(), taken.len()) {
@@ -281,14 +286,20 @@ async fn thousands_of_jobs_in_a_held_lane_hide_no_other_lane() {
         .map(|number| job(conversation_id(1, 1), &format!("{number}"), 0))
         .collect();
     queue.enqueue(&deep).await.unwrap();
-    let held = queue.claim(&worker(), 5, at(10), LONG).await.unwrap();
+    let held = queue
+        .claim(&worker(), &ClaimLimits::lanes(5), at(10), LONG)
+        .await
+        .unwrap();
     assert_eq!(held.len(), 1);
     assert_eq!(held[0].jobs.len(), 10);
     let others: Vec<NewJob> = (2..5)
         .map(|fan| job(conversation_id(1, fan), &format!("o{fan}"), 5))
         .collect();
     queue.enqueue(&others).await.unwrap();
-    let lanes = queue.claim(&worker(), 5, at(10), LONG).await.unwrap();
+    let lanes = queue
+        .claim(&worker(), &ClaimLimits::lanes(5), at(10), LONG)
+        .await
+        .unwrap();
     let found: BTreeSet<_> = lanes.into_iter().map(|lane| lane.ordering_key).collect();
     let expected: BTreeSet<_> = (2..5).map(|fan| conversation_id(1, fan).into()).collect();
     assert_eq!(found, expected);
@@ -310,11 +321,20 @@ async fn a_job_of_a_newer_version_is_left_to_it_and_given_up_when_nobody_comes()
         "UPDATE fanvue_bot.jobs SET kind = '{\"kind\":\"dream\"}' WHERE idempotency_key = 'future'";
     run(&mut admin, change.to_owned()).await;
 
-    let lanes = queue.claim(&worker(), 5, at(0), LONG).await.unwrap();
+    let lanes = queue
+        .claim(&worker(), &ClaimLimits::lanes(5), at(0), LONG)
+        .await
+        .unwrap();
     assert_eq!(lanes.len(), 1, "the known one");
     for minute in 1..=10 {
         let now = at(minute * 61);
-        assert_eq!(queue.claim(&worker(), 5, now, LONG).await.unwrap(), []);
+        assert_eq!(
+            queue
+                .claim(&worker(), &ClaimLimits::lanes(5), now, LONG)
+                .await
+                .unwrap(),
+            []
+        );
     }
     let row = sqlx::query("SELECT attempt, cause FROM fanvue_bot.dead_letters")
         .fetch_one(&mut admin)
@@ -333,7 +353,10 @@ async fn a_name_is_free_after_its_time_and_is_forgotten() {
     let queue = process(&database, |builder| builder.idempotency_retention(day)).await;
     let again = job(conversation_id(1, 1), "again", 0);
     let end = async |now: Timestamp| {
-        let lanes = queue.claim(&worker(), 1, now, LONG).await.unwrap();
+        let lanes = queue
+            .claim(&worker(), &ClaimLimits::lanes(1), now, LONG)
+            .await
+            .unwrap();
         let claims = lanes
             .into_iter()
             .flat_map(|lane| lane.jobs)
@@ -350,7 +373,13 @@ async fn a_name_is_free_after_its_time_and_is_forgotten() {
     assert_eq!(answer, [Enqueued::Duplicate]);
 
     let later = SystemClock.now() + day * 2;
-    assert_eq!(queue.claim(&worker(), 1, later, LONG).await.unwrap(), []);
+    assert_eq!(
+        queue
+            .claim(&worker(), &ClaimLimits::lanes(1), later, LONG)
+            .await
+            .unwrap(),
+        []
+    );
     let mut admin = database.connect_as_admin().await;
     let kept = sqlx::query("SELECT 1 FROM fanvue_bot.job_keys")
         .fetch_all(&mut admin)
@@ -371,7 +400,10 @@ async fn whoever_holds_an_old_snapshot_is_warned_of_once() {
     run(&mut holder, hold.to_owned()).await;
     for seconds in [0, 10, 20] {
         assert_eq!(
-            queue.claim(&worker(), 1, at(seconds), LONG).await.unwrap(),
+            queue
+                .claim(&worker(), &ClaimLimits::lanes(1), at(seconds), LONG)
+                .await
+                .unwrap(),
             []
         );
     }
@@ -388,12 +420,21 @@ async fn a_job_that_another_process_adds_late_is_found_all_the_same() {
     let queue = process(&database, |builder| builder).await;
     let other = process(&database, |builder| builder).await;
     // From here on the first process looks for what was due a moment ago or is due later.
-    assert_eq!(queue.claim(&worker(), 1, at(100), LONG).await.unwrap(), []);
+    assert_eq!(
+        queue
+            .claim(&worker(), &ClaimLimits::lanes(1), at(100), LONG)
+            .await
+            .unwrap(),
+        []
+    );
     other
         .enqueue(&[job(conversation_id(1, 1), "k", 0)])
         .await
         .unwrap();
-    let lanes = queue.claim(&worker(), 1, at(100), LONG).await.unwrap();
+    let lanes = queue
+        .claim(&worker(), &ClaimLimits::lanes(1), at(100), LONG)
+        .await
+        .unwrap();
     assert_eq!(lanes.len(), 1);
 }
 
@@ -415,7 +456,10 @@ async fn a_creator_whose_jobs_all_come_later_keeps_nobody_waiting() {
         queue.enqueue(some).await.unwrap();
         let mut found = 0;
         loop {
-            let lanes = queue.claim(&worker(), 64, at(10), LONG).await.unwrap();
+            let lanes = queue
+                .claim(&worker(), &ClaimLimits::lanes(64), at(10), LONG)
+                .await
+                .unwrap();
             if lanes.is_empty() {
                 break;
             }
@@ -440,7 +484,8 @@ async fn a_claim_does_not_wait_for_the_disk_and_what_follows_it_does() {
     run(&mut connection, "BEGIN".to_owned()).await;
     run(
         &mut connection,
-        "SELECT FROM fanvue_bot.claim('worker', 1, 1, 10, 10, NULL, NULL, NULL)".to_owned(),
+        "SELECT FROM fanvue_bot.claim('worker', 1, 1, 10, 10, NULL, NULL, NULL, 1, '{}')"
+            .to_owned(),
     )
     .await;
     for end in ["COMMIT", "SELECT"] {

@@ -1,6 +1,6 @@
 //! SQLite: the file is shared.
 
-use fanvue_bot_core::queue::{JobQueue as _, WorkerId};
+use fanvue_bot_core::queue::{ClaimLimits, JobQueue as _, WorkerId};
 use fanvue_bot_core::store::Store as _;
 use fanvue_bot_sqlx::SqliteBackend;
 use fanvue_bot_sqlx::sea_orm::entity::sqlite::{self, creator, message};
@@ -56,7 +56,7 @@ async fn an_application_and_the_bot_work_in_one_file() {
     let lanes = backend
         .claim(
             &WorkerId::new("w"),
-            1,
+            &ClaimLimits::lanes(1),
             at(1),
             std::time::Duration::from_secs(30),
         )

@@ -14,7 +14,7 @@ pub mod stepwise;
 use std::time::Duration;
 
 use fanvue_bot_core::backend::Backend;
-use fanvue_bot_core::queue::{Enqueued, IdempotencyKey, NewJob};
+use fanvue_bot_core::queue::{ClaimLimits, Enqueued, IdempotencyKey, NewJob};
 
 use super::given;
 
@@ -24,7 +24,12 @@ async fn waiting(backend: &Backend) -> usize {
     let mut count = 0;
     loop {
         let lanes = queue
-            .claim(&given::worker(1), 100, now, Duration::from_secs(600))
+            .claim(
+                &given::worker(1),
+                &ClaimLimits::lanes(100),
+                now,
+                Duration::from_secs(600),
+            )
             .await
             .unwrap();
         if lanes.is_empty() {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use fanvue_bot_core::id::JobId;
-use fanvue_bot_core::queue::{Enqueued, JobQueue, NewJob};
+use fanvue_bot_core::queue::{ClaimLimits, Enqueued, JobQueue, NewJob};
 
 use super::Time;
 use super::given::{far, job, worker};
@@ -52,8 +52,8 @@ pub async fn a_dropped_enqueue_adds_all_or_none(queue: Arc<dyn JobQueue>, time: 
 pub async fn a_dropped_claim_leaves_the_lane_free_or_leased(queue: Arc<dyn JobQueue>, time: Time) {
     for (round, polls) in (0..).zip(CUTS) {
         let id = add(&queue, &[job(1, 1, round, time.now())]).await;
-        let claimer = worker(1);
-        let claiming = queue.claim(&claimer, 1, time.now(), time.short());
+        let (claimer, limits) = (worker(1), ClaimLimits::lanes(1));
+        let claiming = queue.claim(&claimer, &limits, time.now(), time.short());
         drop(cut(polls, claiming).await);
         // Taken by nobody who knows, it comes back when its lease lapses.
         time.outlast().await;
@@ -68,7 +68,12 @@ pub async fn a_dropped_completion_ends_all_or_none(queue: Arc<dyn JobQueue>, tim
             .collect();
         let added: BTreeSet<JobId> = add(&queue, &jobs).await.into_iter().collect();
         let lanes = queue
-            .claim(&worker(1), 10, time.now(), time.short())
+            .claim(
+                &worker(1),
+                &ClaimLimits::lanes(10),
+                time.now(),
+                time.short(),
+            )
             .await
             .unwrap();
         let held: Vec<_> = lanes

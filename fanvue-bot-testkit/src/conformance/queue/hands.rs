@@ -1,9 +1,11 @@
 //! What the queue's cases do over and over.
 
-use fanvue_bot_core::id::JobId;
+use std::collections::BTreeMap;
+
+use fanvue_bot_core::id::{CreatorId, JobId};
 use fanvue_bot_core::queue::{
-    Claim, ClaimedJob, ClaimedLane, Enqueued, FailureNote, JobKind, JobQueue, NewJob, OrderingKey,
-    QueueError,
+    Claim, ClaimLimits, ClaimedJob, ClaimedLane, Enqueued, FailureNote, JobKind, JobQueue, NewJob,
+    OrderingKey, QueueError,
 };
 use fanvue_bot_core::time::Timestamp;
 
@@ -36,11 +38,29 @@ pub(super) async fn claim_at(
     time: &Time,
     now: Timestamp,
 ) -> Vec<ClaimedLane> {
+    claim_within(queue, &ClaimLimits::lanes(limit), time, now).await
+}
+
+/// Claims for worker 1 under a long lease what is due at `now`, within these limits.
+pub(super) async fn claim_within(
+    queue: &dyn JobQueue,
+    limits: &ClaimLimits,
+    time: &Time,
+    now: Timestamp,
+) -> Vec<ClaimedLane> {
     let lanes = queue
-        .claim(&worker(1), limit, now, time.long())
+        .claim(&worker(1), limits, now, time.long())
         .await
         .unwrap();
-    assert!(lanes.len() <= limit, "more than the limit");
+    assert!(lanes.len() <= limits.lanes, "more than the limit");
+    let mut of_creators: BTreeMap<CreatorId, usize> = BTreeMap::new();
+    for lane in &lanes {
+        *of_creators.entry(lane.ordering_key.creator).or_default() += 1;
+    }
+    for (creator, lanes) in of_creators {
+        assert!(lanes <= limits.of_one_creator, "{lanes} of {creator}");
+        assert!(!limits.except.contains(&creator), "{creator} is left out");
+    }
     for lane in &lanes {
         assert!(!lane.jobs.is_empty(), "an empty lane");
         assert!(
@@ -87,7 +107,12 @@ pub(super) async fn claim_job_at(queue: &dyn JobQueue, time: &Time, now: Timesta
 /// Claims as [`claim_lane`] does, under a lease that [`Time::outlast`] outlasts.
 pub(super) async fn claim_briefly(queue: &dyn JobQueue, time: &Time) -> Vec<ClaimedJob> {
     let mut lanes = queue
-        .claim(&worker(9), 10, time.now(), time.short())
+        .claim(
+            &worker(9),
+            &ClaimLimits::lanes(10),
+            time.now(),
+            time.short(),
+        )
         .await
         .unwrap();
     assert_eq!(lanes.len(), 1, "{lanes:?}");

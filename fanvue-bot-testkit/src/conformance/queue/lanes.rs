@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanvue_bot_core::queue::{JobQueue, NewJob};
+use fanvue_bot_core::queue::{ClaimLimits, JobQueue, NewJob};
 
 use super::Time;
 use super::given::{conversation_id, job, worker};
@@ -94,7 +94,7 @@ pub async fn a_held_lane_goes_to_nobody_else(queue: Arc<dyn JobQueue>, time: Tim
     add(&queue, &[job(1, 1, 2, now)]).await;
     for number in [2, 3] {
         let lanes = queue
-            .claim(&worker(number), 10, now, time.long())
+            .claim(&worker(number), &ClaimLimits::lanes(10), now, time.long())
             .await
             .unwrap();
         assert_eq!(lanes, []);

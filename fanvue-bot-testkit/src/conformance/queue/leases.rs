@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fanvue_bot_core::queue::{Claim, JobQueue, NewJob};
+use fanvue_bot_core::queue::{Claim, ClaimLimits, JobQueue, NewJob};
 
 use super::Time;
 use super::given::{far, job, worker};
@@ -242,7 +242,7 @@ pub async fn hundreds_of_leases_are_extended_in_one_call(queue: Arc<dyn JobQueue
         .collect();
     add(&queue, &jobs).await;
     let lanes = queue
-        .claim(&worker(1), 1_000, now, time.short())
+        .claim(&worker(1), &ClaimLimits::lanes(1_000), now, time.short())
         .await
         .unwrap();
     let held: Vec<Claim> = lanes

@@ -93,6 +93,12 @@ macro_rules! __queue_cases {
                 within_a_priority_the_longer_due_goes_first
                 the_first_job_of_a_lane_gives_its_priority
                 a_job_for_later_gives_its_lane_no_priority
+                a_claim_takes_no_more_lanes_of_one_creator_than_it_may
+                a_bound_for_one_creator_holds_over_its_priorities
+                a_claim_takes_nothing_of_creators_that_it_leaves_out
+                who_is_left_out_keeps_the_place_of_its_lanes
+                creators_within_bounds_have_their_lanes_in_turn
+                limits_of_nothing_take_nothing
             }
             endings {
                 a_completed_job_is_never_claimed_again
@@ -134,6 +140,9 @@ macro_rules! __queue_cases {
                 a_wait_ends_when_a_job_is_enqueued
                 a_job_enqueued_between_a_claim_and_the_wait_is_not_missed
                 an_abandoned_wait_takes_no_signal_from_the_next
+                who_leaves_a_creator_out_hears_of_the_others
+                what_a_claim_left_out_does_not_end_a_wait_again_and_again
+                a_claim_that_leaves_a_creator_out_takes_no_signal_from_who_waits
                 workers_who_wait_and_claim_drain_the_queue
             }
             races {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fanvue_bot_core::entropy::Seed;
 use fanvue_bot_core::id::JobId;
-use fanvue_bot_core::queue::{ClaimedLane, JobQueue, NewJob, OrderingKey, QueueError};
+use fanvue_bot_core::queue::{ClaimLimits, ClaimedLane, JobQueue, NewJob, OrderingKey, QueueError};
 use tokio::task::JoinSet;
 
 use super::Time;
@@ -86,7 +86,12 @@ pub async fn no_lane_is_ever_in_two_hands_and_every_job_ends_in_order(
                 let limit = 1 + usize::try_from(draws.below(4)).unwrap();
                 let now = time.now();
                 let lanes = queue
-                    .claim(&worker(number), limit, now, time.long())
+                    .claim(
+                        &worker(number),
+                        &ClaimLimits::lanes(limit),
+                        now,
+                        time.long(),
+                    )
                     .await
                     .unwrap();
                 for lane in &lanes {
@@ -157,7 +162,7 @@ pub async fn every_job_ends_exactly_once_though_workers_die(queue: Arc<dyn JobQu
             while ended.lock().unwrap().len() < 120 {
                 let now = time.now();
                 let lanes = queue
-                    .claim(&worker(number), 2, now, time.short())
+                    .claim(&worker(number), &ClaimLimits::lanes(2), now, time.short())
                     .await
                     .unwrap();
                 if lanes.is_empty() {
@@ -214,7 +219,7 @@ pub async fn of_many_who_claim_one_lane_at_once_exactly_one_gets_it(
             let (queue, time) = (Arc::clone(&queue), time.clone());
             rivals.spawn(async move {
                 queue
-                    .claim(&worker(number), 5, now, time.long())
+                    .claim(&worker(number), &ClaimLimits::lanes(5), now, time.long())
                     .await
                     .unwrap()
             });

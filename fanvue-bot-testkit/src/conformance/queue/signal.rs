@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanvue_bot_core::queue::JobQueue;
-use tokio::time::timeout;
+use fanvue_bot_core::queue::{ClaimLimits, JobQueue};
+use tokio::time::{Instant, timeout};
 
 use super::Time;
-use super::given::job;
-use super::hands::{add, assert_idle, claim_job};
+use super::given::{creator_id, job};
+use super::hands::{add, assert_idle, claim_job, claim_within};
 
 /// Far longer than any adapter needs, and never waited for when it is good.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -50,6 +50,62 @@ pub async fn an_abandoned_wait_takes_no_signal_from_the_next(queue: Arc<dyn JobQ
         .await
         .expect("it waited on")
         .unwrap();
+}
+
+pub async fn who_leaves_a_creator_out_hears_of_the_others(queue: Arc<dyn JobQueue>, time: Time) {
+    let others = ClaimLimits::lanes(5).except([creator_id(1)]);
+    add(&queue, &[job(1, 1, 1, time.now())]).await;
+    for number in 0..3 {
+        let lanes = claim_within(&*queue, &others, &time, time.now()).await;
+        assert_eq!(lanes, []);
+        add(&queue, &[job(2, number, 1, time.now())]).await;
+        timeout(LIMIT, queue.ready())
+            .await
+            .expect("it waited on")
+            .unwrap();
+        let lanes = claim_within(&*queue, &others, &time, time.now()).await;
+        assert_eq!(lanes.len(), 1);
+    }
+}
+
+pub async fn what_a_claim_left_out_does_not_end_a_wait_again_and_again(
+    queue: Arc<dyn JobQueue>,
+    time: Time,
+) {
+    let others = ClaimLimits::lanes(5).except([creator_id(1)]);
+    let jobs: Vec<_> = (0..20).map(|fan| job(1, fan, 1, time.now())).collect();
+    add(&queue, &jobs).await;
+    let (begun, mut claims) = (Instant::now(), 0);
+    while begun.elapsed() < Duration::from_millis(300) {
+        let lanes = claim_within(&*queue, &others, &time, time.now()).await;
+        assert_eq!(lanes, []);
+        claims += 1;
+        // As workers do, in case that there is no signal.
+        let _elapsed = timeout(Duration::from_millis(50), queue.ready()).await;
+    }
+    assert!(claims <= 20, "{claims} claims for nothing");
+}
+
+pub async fn a_claim_that_leaves_a_creator_out_takes_no_signal_from_who_waits(
+    queue: Arc<dyn JobQueue>,
+    time: Time,
+) {
+    let others = ClaimLimits::lanes(5).except([creator_id(1)]);
+    assert_idle(&queue, &time).await;
+    let mut waiting = std::pin::pin!(queue.ready());
+    // It waits, unless the adapter is about to look again.
+    let early = timeout(Duration::from_millis(20), waiting.as_mut()).await;
+    if let Ok(result) = early {
+        return result.unwrap();
+    }
+    add(&queue, &[job(1, 1, 1, time.now())]).await;
+    let lanes = claim_within(&*queue, &others, &time, time.now()).await;
+    assert_eq!(lanes, []);
+    timeout(LIMIT, waiting)
+        .await
+        .expect("it waited on")
+        .unwrap();
+    claim_job(&queue, &time).await;
 }
 
 pub async fn workers_who_wait_and_claim_drain_the_queue(queue: Arc<dyn JobQueue>, time: Time) {

@@ -18,7 +18,7 @@ use fanvue_bot_core::flow::{DraftId, OperatorAction, Timing};
 use fanvue_bot_core::id::TurnId;
 use fanvue_bot_core::llm::Completion;
 use fanvue_bot_core::message::Content;
-use fanvue_bot_core::queue::{JobQueue, WorkerId};
+use fanvue_bot_core::queue::{ClaimLimits, JobQueue, WorkerId};
 use fanvue_bot_core::retry::Backoff;
 use fanvue_bot_core::settings::{Mode, Overrides, Pace, Settings};
 use fanvue_bot_core::store::Store;
@@ -201,7 +201,11 @@ impl Stage {
                 self.plan.calm();
             }
             let (worker, now) = (WorkerId::new("w"), self.scene.clock.now());
-            let claimed = self.scene.memory.claim(&worker, 8, now, LEASE).await;
+            let claimed = self
+                .scene
+                .memory
+                .claim(&worker, &ClaimLimits::lanes(8), now, LEASE)
+                .await;
             for lane in claimed.unwrap() {
                 if unless_hung(&self.plan, self.engine.run(lane))
                     .await
