@@ -131,6 +131,7 @@ impl Bench {
             now: Timestamp::from_seconds(START),
             prompt_tokens: self.budget,
             reply_tokens: 400,
+            no_sell: None,
             bot_answer: None,
             repair: None,
             instruction: None,

@@ -266,9 +266,14 @@ impl<'a> Batch<'a> {
         self.step(Input::Deleted { id });
     }
 
-    /// Takes in a transaction that is not stored; `near` are those stored around its time. One that was erased
-    /// stays so.
-    pub(crate) fn pay(&mut self, told: &Transaction, near: &[Transaction]) {
+    /// Takes in a transaction that is not stored; `near` are those stored around its time, `answered` a message of the
+    /// fan that told of it and has its answer. One that was erased stays so.
+    pub(crate) fn pay(
+        &mut self,
+        told: &Transaction,
+        near: &[Transaction],
+        answered: Option<MessageId>,
+    ) {
         let erasure = self.change.conversation.erasure;
         if erasure.is_some_and(|erasure| erasure.covers_fan(told.at)) {
             return;
@@ -280,6 +285,12 @@ impl<'a> Batch<'a> {
             ..told.clone()
         });
         self.changed = true;
+        if first.is_none() && answered.is_none() {
+            self.step(Input::Paid {
+                kind: told.kind,
+                at: told.at,
+            });
+        }
     }
 
     /// What an event tells of the fan. One who was erased is known again when they write again, and not by what is

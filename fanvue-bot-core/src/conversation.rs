@@ -3,6 +3,7 @@
 mod delivery;
 mod erasure;
 mod follow_up;
+mod no_sell;
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use self::delivery::{Delivery, DeliveryState, MOST_DELIVERIES, Skip};
 pub use self::erasure::Erasure;
 pub use self::follow_up::{FollowUp, FollowUpState, NoFollowUp};
+pub use self::no_sell::{NoSell, NoSellCause};
 use crate::decision::WaitCause;
 use crate::draft::{Draft, Note};
 use crate::entropy::Seed;
@@ -114,6 +116,13 @@ pub struct Conversation {
     /// When the fan last said goodbye, by Fanvue's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub goodbye_at: Option<Timestamp>,
+    /// Since which payment the fan is to be thanked, by Fanvue's clock, where a reply that does not know of it is on
+    /// its way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thanks_due: Option<Timestamp>,
+    /// The latest time in which the fan is offered nothing; it may be over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_sell: Option<NoSell>,
     /// Up to where the conversation was erased.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erasure: Option<Erasure>,
@@ -151,6 +160,8 @@ impl Conversation {
             follow_up: None,
             nudged_at: None,
             goodbye_at: None,
+            thanks_due: None,
+            no_sell: None,
             erasure: None,
         }
     }
@@ -159,6 +170,13 @@ impl Conversation {
     #[must_use]
     pub fn stage(&self, stages: &Stages) -> Stage {
         Stage::of(self.fan_messages, &self.spend, stages)
+    }
+
+    /// Why the fan is offered nothing at `now`; `None` if something may be offered.
+    #[must_use]
+    pub fn sells_nothing(&self, now: Timestamp) -> Option<NoSellCause> {
+        let no_sell = self.no_sell.filter(|no_sell| no_sell.until > now)?;
+        Some(no_sell.cause)
     }
 
     /// When this conversation must be looked at next, if nothing happens before; `None` if nothing is owed and no
@@ -336,13 +354,14 @@ pub enum Purpose {
     Answer,
     /// The fan has not answered for long, and gets one nudge. A fan who writes makes an answer of it.
     FollowUp,
+    /// The fan paid, and is thanked, together with an answer to what they wrote, if they did.
+    Thanks {
+        /// For what they paid since then, by Fanvue's clock.
+        since: Timestamp,
+    },
 }
 
 impl Purpose {
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "the shape that serde calls"
-    )]
     const fn is_answer(&self) -> bool {
         matches!(self, Self::Answer)
     }

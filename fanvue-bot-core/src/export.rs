@@ -42,7 +42,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::backend::{Backend, BackendError};
-use crate::conversation::{Conversation, Delivery, Erasure, FollowUp, Phase, Reply, Stopped};
+use crate::conversation::{
+    Conversation, Delivery, Erasure, FollowUp, NoSell, Phase, Reply, Stopped,
+};
 use crate::decision::{Decision, Outcome};
 use crate::draft::Draft;
 use crate::fan::FanProfile;
@@ -177,6 +179,12 @@ pub struct Standing {
     /// When the fan last said goodbye.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub goodbye_at: Option<Timestamp>,
+    /// The latest time in which they are offered nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_sell: Option<NoSell>,
+    /// Since which payment they are still to be thanked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thanks_due: Option<Timestamp>,
     /// How many messages of the fan were stored, be they deleted since.
     #[serde(default)]
     pub fan_messages: u64,
@@ -495,6 +503,8 @@ fn standing(state: Conversation) -> Standing {
         follow_up: state.follow_up,
         nudged_at: state.nudged_at,
         goodbye_at: state.goodbye_at,
+        no_sell: state.no_sell,
+        thanks_due: state.thanks_due,
         fan_messages: state.fan_messages,
         spend: state.spend,
         overrides: state.overrides,

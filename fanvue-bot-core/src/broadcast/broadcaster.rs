@@ -369,7 +369,8 @@ impl Broadcaster {
         if !self.is_admitted(broadcast, owner, of).await? {
             return Ok(Some(Skip::NotInSegment));
         }
-        Ok(self.engine.would_skip(owner, of, broadcast.rest).await?)
+        let terms = (broadcast.rest, broadcast.message.price);
+        Ok(self.engine.would_skip(owner, of, terms).await?)
     }
 
     /// Whether a fan passes the segment's filters.

@@ -90,6 +90,8 @@ pub enum Skip {
     Human,
     /// They wrote and are to be answered, or an answer is being written.
     InConversation,
+    /// It costs something, and nothing is sold to them for a while.
+    NoSell,
     /// Something was said in the chat too short a time ago.
     SpokenTo,
     /// Fanvue says that they cannot be written to.
@@ -100,7 +102,7 @@ pub enum Skip {
 
 impl Skip {
     /// All, in the order in which they are shown.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::NotInSegment,
         Self::OptedOut,
         Self::Stopped,
@@ -110,6 +112,7 @@ impl Skip {
         Self::DryRun,
         Self::Human,
         Self::InConversation,
+        Self::NoSell,
         Self::SpokenTo,
         Self::NotContactable,
         Self::Cancelled,
@@ -128,6 +131,7 @@ impl Skip {
             Self::DryRun => "dry_run",
             Self::Human => "human",
             Self::InConversation => "in_conversation",
+            Self::NoSell => "no_sell",
             Self::SpokenTo => "spoken_to",
             Self::NotContactable => "not_contactable",
             Self::Cancelled => "cancelled",

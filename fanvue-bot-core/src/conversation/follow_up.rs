@@ -62,7 +62,7 @@ pub enum FollowUpState {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum NoFollowUp {
-    /// The fan wrote.
+    /// The fan wrote, or is thanked for what they paid.
     Answered,
     /// They had said goodbye.
     Goodbye,
@@ -81,7 +81,7 @@ pub enum NoFollowUp {
 impl fmt::Display for NoFollowUp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Answered => "the fan wrote",
+            Self::Answered => "the fan wrote or paid",
             Self::Goodbye => "the fan had said goodbye",
             Self::NeverWrote => "the fan never wrote",
             Self::Human => "a human has the chat",
@@ -115,7 +115,7 @@ mod tests {
         let older = include_str!("fixtures/before_follow_ups.json");
         let conversation: Conversation = serde_json::from_str(older).unwrap();
         assert_eq!(conversation.follow_up, None);
-        assert_eq!(conversation.nudged_at, None);
+        assert_eq!((conversation.nudged_at, conversation.no_sell), (None, None));
         let turn = conversation.turn.as_ref().unwrap();
         assert_eq!(turn.purpose, crate::conversation::Purpose::Answer);
         let written = serde_json::to_value(&conversation).unwrap();

@@ -12,6 +12,7 @@ use crate::fan::FanProfile;
 use crate::flow::{self, Input, Parcel};
 use crate::id::{BroadcastId, ConversationId};
 use crate::message::Author;
+use crate::money::Cents;
 use crate::page::{Page, PageRequest};
 use crate::policy::DraftCheck;
 use crate::queue::Priority;
@@ -65,7 +66,7 @@ impl Engine {
         &self,
         creator: &Creator,
         id: ConversationId,
-        rest: Duration,
+        (rest, price): (Duration, Option<Cents>),
     ) -> Result<Option<Skip>, EngineError> {
         let stored = self.backend().store().conversation(id).await?;
         let conversation = stored.map_or_else(
@@ -74,7 +75,7 @@ impl Engine {
         );
         let mut context = self.shared.intake.context(creator)?;
         context.ceiling = self.ceiling().await?;
-        Ok(flow::skipped(&conversation, &context, rest))
+        Ok(flow::skipped(&conversation, &context, rest, price))
     }
 
     /// When the fan wrote last, as far as it is stored; a fan who is silent for very many messages of others never

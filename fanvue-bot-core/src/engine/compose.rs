@@ -81,6 +81,11 @@ impl Engine {
             ..Memory::default()
         };
         let paid = self.paid_lately(conversation).await?;
+        if paid.is_empty() && occasion == Occasion::Thanks {
+            return Err(Failure::final_words(
+                "what the fan is to be thanked for is no longer stored",
+            ));
+        }
         let source = PromptSource {
             persona: &persona,
             seed: conversation.seed,
@@ -97,6 +102,7 @@ impl Engine {
                 .prompt_tokens
                 .min(self.room_for_prompt(creator)),
             reply_tokens: creator.settings.reply_tokens,
+            no_sell: conversation.sells_nothing(self.now()),
             bot_answer: self.bot_answer(creator, &messages[..unanswered]),
             repair: wish.repair,
             instruction: wish.instruction,
@@ -130,6 +136,7 @@ impl Engine {
                     .last_reply_at
                     .map_or(Duration::ZERO, |at| self.now().since(at)),
             },
+            Some(Purpose::Thanks { .. }) if conversation.pending.is_empty() => Occasion::Thanks,
             _ => Occasion::Answer,
         }
     }
@@ -151,7 +158,13 @@ impl Engine {
     async fn paid_lately(&self, conversation: &Conversation) -> Result<Vec<Transaction>, Failure> {
         let written = conversation.last_reply_at.max(conversation.last_human_at);
         let lately = self.now().minus(PAID_LATELY);
-        let since = written.map_or(lately, |written| written.max(lately));
+        let mut since = written.map_or(lately, |written| written.max(lately));
+        if let Some(Purpose::Thanks { since: first }) =
+            conversation.turn.as_ref().map(|turn| turn.purpose)
+        {
+            // It was paid while something was written that did not know of it.
+            since = since.min(first.minus(Duration::from_micros(1)));
+        }
         if conversation.spend.last_paid_at.is_none_or(|at| at <= since) {
             return Ok(Vec::new());
         }

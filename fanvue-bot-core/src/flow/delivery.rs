@@ -35,9 +35,14 @@ pub struct Parcel {
     pub rest: Duration,
 }
 
-/// Why a fan would not get a broadcast now, by what is known without a look at the chat.
+/// Why a fan would not get a broadcast now that costs `price`, by what is known without a look at the chat.
 #[must_use]
-pub fn skipped(conversation: &Conversation, context: &Context<'_>, rest: Duration) -> Option<Skip> {
+pub fn skipped(
+    conversation: &Conversation,
+    context: &Context<'_>,
+    rest: Duration,
+    price: Option<Cents>,
+) -> Option<Skip> {
     let settings = context.settings(&conversation.overrides);
     let now = context.now;
     if conversation.erasure.is_some() {
@@ -56,6 +61,8 @@ pub fn skipped(conversation: &Conversation, context: &Context<'_>, rest: Duratio
         Some(Skip::Human)
     } else if conversation.turn.is_some() || !conversation.pending.is_empty() {
         Some(Skip::InConversation)
+    } else if price.is_some() && conversation.sells_nothing(now).is_some() {
+        Some(Skip::NoSell)
     } else if spoken_to(conversation.last_reply_at, now, rest)
         || spoken_to(conversation.last_human_at, now, rest)
     {
@@ -82,7 +89,7 @@ impl Step<'_> {
         if self.next.deliveries.iter().any(known) {
             return;
         }
-        let state = match skipped(&self.next, &self.context, parcel.rest) {
+        let state = match skipped(&self.next, &self.context, parcel.rest, parcel.price) {
             Some(why) => DeliveryState::Skipped { why },
             None => {
                 self.next.last_turn = self.next.last_turn.next();
@@ -138,15 +145,17 @@ impl Step<'_> {
         }
     }
 
-    /// Whether something was said in the chat too short a time ago for the parcel that is about to go out.
-    pub(super) fn is_too_soon(&self, newest: Option<Timestamp>) -> bool {
-        let Some((at, _)) = self.open_delivery() else {
-            return false;
+    /// Why the parcel that is about to go out does not, by what the last look at the chat told: something was said in
+    /// it too short a time ago, or it costs something and nothing is sold to the fan since it was begun.
+    pub(super) fn out_of_place(&self, newest: Option<Timestamp>) -> Option<Skip> {
+        let (at, _) = self.open_delivery()?;
+        let DeliveryState::Open { rest, price, .. } = self.next.deliveries[at].state else {
+            return None;
         };
-        match self.next.deliveries[at].state {
-            DeliveryState::Open { rest, .. } => spoken_to(newest, self.now(), rest),
-            _ => false,
+        if price.is_some() && self.next.sells_nothing(self.now()).is_some() {
+            return Some(Skip::NoSell);
         }
+        spoken_to(newest, self.now(), rest).then_some(Skip::SpokenTo)
     }
 
     /// Notes what became of the parcel whose turn has ended or was taken over.
@@ -165,7 +174,7 @@ impl Step<'_> {
             (None, Some(state)) => state,
             (None, None) => {
                 // Whatever was said long ago did not end it.
-                let why = skipped(&self.next, &self.context, Duration::ZERO);
+                let why = skipped(&self.next, &self.context, Duration::ZERO, None);
                 DeliveryState::Skipped {
                     why: why.unwrap_or(Skip::InConversation),
                 }

@@ -154,7 +154,8 @@ impl Step<'_> {
         if self.in_flight() {
             return;
         }
-        if self.next.pending.is_empty() {
+        let thanks = self.next.turn.as_ref().is_some_and(Turn::answers_nobody);
+        if self.next.pending.is_empty() && !thanks {
             self.next.turn = None;
             return;
         }

@@ -21,6 +21,7 @@ mod delivery;
 mod erasure;
 mod follow_up;
 mod inbound;
+mod money;
 mod operator;
 mod pace;
 mod policy;
@@ -36,13 +37,14 @@ use std::time::Duration;
 
 use crate::ceiling::Ceiling;
 use crate::conversation::{
-    Clearance, Conversation, DeliveryState, Hold, Phase, Reply, SendIntent, Turn,
+    Clearance, Conversation, DeliveryState, Hold, Phase, Purpose, Reply, SendIntent, Turn,
 };
 use crate::creator::{Creator, CreatorStatus};
 use crate::decision::{Decision, Outcome, Rule, WaitCause};
 use crate::draft::Note;
 use crate::entropy::Seed;
 use crate::id::{BroadcastId, MessageId, TurnId};
+use crate::ledger::TransactionKind;
 use crate::policy::Signals;
 use crate::settings::{Mode, Overrides, Pace, Settings};
 use crate::time::Timestamp;
@@ -277,6 +279,14 @@ pub enum Input {
         /// Which broadcast.
         broadcast: BroadcastId,
     },
+    /// A transaction was recorded, and none of the same payment before. Not for one that the fan was thanked for with
+    /// the answer to a message that told of it.
+    Paid {
+        /// What happened.
+        kind: TransactionKind,
+        /// When, by Fanvue's clock.
+        at: Timestamp,
+    },
     /// What is held of the fan is to be erased.
     Erase,
     /// The rows of an erasure are gone.
@@ -429,6 +439,7 @@ pub fn step(conversation: &Conversation, input: Input, context: &Context<'_>) ->
         Input::Operator(action) => step.acted = Some(step.operator(action)),
         Input::Deliver(parcel) => step.deliver(*parcel),
         Input::Withdraw { broadcast } => step.withdraw(broadcast),
+        Input::Paid { kind, at } => step.paid(kind, at),
         Input::Erase => step.erase(),
         Input::Erased { through } => step.erased(through),
     }
@@ -570,10 +581,13 @@ impl Step<'_> {
         }
         if let Some(outcome) = self.gate() {
             self.next.turn = None;
+            self.next.thanks_due = None;
             self.conclude_pending(&outcome);
             return;
         }
         if let Some(until) = self.pause() {
+            // Who has the chat thanks for what is paid in it.
+            self.next.thanks_due = None;
             // Whatever was being written does not know what the human says meanwhile.
             if self.next.turn.take().is_some() {
                 self.mark_pending(&Outcome::PausedByHuman { until });
@@ -581,8 +595,9 @@ impl Step<'_> {
             return;
         }
         if self.next.turn.is_none() && !self.next.pending.is_empty() {
-            self.begin_turn();
+            self.begin_turn_for(Purpose::Answer);
         }
+        self.keep_thanks();
         self.keep_follow_up();
         if let Some(Turn {
             phase: Phase::Pacing { until, .. },

@@ -1,7 +1,7 @@
 //! What a fan's words stop, and what lets it go on.
 
 use super::Step;
-use crate::conversation::Stopped;
+use crate::conversation::{NoSellCause, Stopped};
 use crate::decision::{Outcome, Rule};
 use crate::id::MessageId;
 use crate::policy::{Signal, Signals};
@@ -11,11 +11,8 @@ impl Step<'_> {
     /// A message of the fan is a sign of something. What is pending is concluded with the step, since no
     /// reply may be written any more.
     pub(super) fn noticed(&mut self, message: MessageId, sent_at: Timestamp, signals: Signals) {
-        let stopped = |cause| Stopped {
-            cause,
-            message,
-            at: self.context.now,
-        };
+        let at = self.now();
+        let stopped = |cause| Stopped { cause, message, at };
         // The first cause stays until an operator has looked at it.
         let cause = [Signal::Minor, Signal::Crisis]
             .into_iter()
@@ -27,6 +24,13 @@ impl Step<'_> {
         }
         if signals.contains(Signal::Farewell) {
             self.next.goodbye_at = self.next.goodbye_at.max(Some(sent_at));
+            self.sell_nothing(NoSellCause::Goodbye);
+        }
+        if signals.contains(Signal::Upset) {
+            self.sell_nothing(NoSellCause::Upset);
+        }
+        if signals.contains(Signal::Crisis) {
+            self.sell_nothing(NoSellCause::Crisis);
         }
         let opts_out = signals.contains(Signal::OptOut);
         if !opts_out && !signals.contains(Signal::Resume) {

@@ -2,7 +2,7 @@
 
 use super::{DraftId, Effect, SentReply, Step};
 use crate::conversation::{
-    Clearance, DeliveryState, PendingMessage, Phase, Purpose, Reply, SendIntent, Skip, Turn,
+    Clearance, DeliveryState, PendingMessage, Phase, Purpose, Reply, SendIntent, Turn,
 };
 use crate::decision::{Outcome, Rule, WaitCause};
 use crate::draft::DraftState;
@@ -39,11 +39,9 @@ impl Step<'_> {
             return self.conclude_pending(&Outcome::Blocked { rule: Rule::DryRun });
         }
         if turn.clearance == Clearance::Broadcast {
-            if self.is_too_soon(newest) {
+            if let Some(why) = self.out_of_place(newest) {
                 self.next.turn = None;
-                self.undelivered = Some(DeliveryState::Skipped {
-                    why: Skip::SpokenTo,
-                });
+                self.undelivered = Some(DeliveryState::Skipped { why });
                 return;
             }
         } else if mode == Mode::Draft && turn.clearance != Clearance::Approved {

@@ -7,6 +7,7 @@ mod follow_up;
 mod held;
 mod human;
 mod modes;
+mod money;
 mod overrides;
 mod policy;
 mod properties;
@@ -222,6 +223,10 @@ fn input(happens: &str, now: Timestamp) -> Input {
         "deliver" => Input::Deliver(Box::new(delivery::parcel(rest[0], &text(1)))),
         "withdraw" => Input::Withdraw {
             broadcast: delivery::broadcast(rest[0]),
+        },
+        "paid" => Input::Paid {
+            kind: TransactionKind::from_name(rest[0]).unwrap(),
+            at: after("at").unwrap_or(now),
         },
         "erase" => Input::Erase,
         "erased" => Input::Erased {

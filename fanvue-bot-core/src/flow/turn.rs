@@ -9,13 +9,12 @@ use crate::draft::DraftState;
 use crate::settings::{Mode, Settings};
 
 impl Step<'_> {
-    /// Begins a turn for what is pending.
-    pub(super) fn begin_turn(&mut self) {
+    /// Begins a turn for what is pending, or for what the fan may write along with what they paid.
+    pub(super) fn begin_turn_for(&mut self, purpose: Purpose) {
         let (window, longest) = (self.settings.settle_window, self.settings.longest_settle);
         let arrivals = self.next.pending.iter().map(|message| message.arrived_at);
-        let (Some(oldest), Some(newest)) = (arrivals.clone().min(), arrivals.max()) else {
-            return;
-        };
+        let oldest = arrivals.clone().min().unwrap_or(self.now());
+        let newest = arrivals.max().unwrap_or(self.now());
         // What has waited long enough already, for a send or a human, need not settle again.
         let latest = (oldest + longest).max(self.now());
         let until = (newest + window).clamp(self.now(), latest);
@@ -25,7 +24,7 @@ impl Step<'_> {
             seed: self.context.seed.derive("turn"),
             draft: 1,
             clearance: Clearance::Automatic,
-            purpose: Purpose::Answer,
+            purpose,
             phase: Phase::Settling { until, latest },
         });
         // Some may still be marked as left to a human, or as part of a send.
@@ -40,7 +39,7 @@ impl Step<'_> {
         let longest = self.settings.longest_settle;
         let oldest = self.next.pending.iter().map(|m| m.arrived_at).min();
         match &mut self.next.turn {
-            None => self.begin_turn(),
+            None => self.begin_turn_for(Purpose::Answer),
             Some(turn) => match &mut turn.phase {
                 Phase::Settling { until, latest } => {
                     *until = (now + window).min(*latest).max(*until)
@@ -145,7 +144,7 @@ impl Step<'_> {
 impl Turn {
     /// Whether it is there although the fan is owed no answer.
     pub(super) fn answers_nobody(&self) -> bool {
-        self.clearance == Clearance::Broadcast || self.purpose == Purpose::FollowUp
+        self.clearance == Clearance::Broadcast || self.purpose != Purpose::Answer
     }
 
     /// Goes on with a new draft: what was asked for, written or approved before is void.

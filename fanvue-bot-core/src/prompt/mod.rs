@@ -30,6 +30,7 @@ pub use self::fence::without_marks;
 pub use self::history::{HistoryCut, Selected};
 pub use self::persona::RenderedPersona;
 pub use self::tokens::{BytesPerFour, TokenCounter};
+use crate::conversation::NoSellCause;
 use crate::entropy::Seed;
 use crate::ledger::{Stage, Transaction};
 use crate::llm::{CompletionRequest, PromptMessage, Role};
@@ -70,6 +71,8 @@ pub enum Occasion {
         /// How long.
         silent_for: Duration,
     },
+    /// The fan paid and wrote nothing.
+    Thanks,
 }
 
 /// Everything a prompt depends on.
@@ -103,6 +106,8 @@ pub struct PromptSource<'a> {
     pub prompt_tokens: u32,
     /// At most this many tokens of answer.
     pub reply_tokens: u32,
+    /// Why nothing may be offered to the fan, if so.
+    pub no_sell: Option<NoSellCause>,
     /// What the fan is told, if they asked whether a bot or an AI writes and the persona says what.
     pub bot_answer: Option<&'a str>,
     /// What was wrong with the draft before, if anything.
@@ -323,7 +328,9 @@ fn render_note(source: &PromptSource<'_>) -> String {
     let mut note = String::with_capacity(256);
     match source.occasion {
         Occasion::Answer => note.push_str("Answer the fan's next message as "),
-        Occasion::FollowUp { .. } => note.push_str("Write to the fan of your own accord, as "),
+        Occasion::FollowUp { .. } | Occasion::Thanks => {
+            note.push_str("Write to the fan of your own accord, as ")
+        }
     }
     note.push_str(&source.persona.name);
     note.push_str(", in ");
@@ -363,6 +370,16 @@ fn render_note(source: &PromptSource<'_>) -> String {
     }
     if !source.paid.is_empty() {
         note.push_str(". Thank them in your own words, without naming the sum.");
+    }
+    if let Some(cause) = source.no_sell {
+        note.push_str(" Offer nothing for money and name no price, whatever else is said of it: ");
+        note.push_str(match cause {
+            NoSellCause::Upset => "they are upset; listen first.",
+            NoSellCause::Refund => "they have just got money back.",
+            NoSellCause::Dispute => "they dispute a payment.",
+            NoSellCause::Goodbye => "they said goodbye; let them go kindly.",
+            NoSellCause::Crisis => "they were not well lately; be gentle.",
+        });
     }
     if let Some(problem) = source.repair {
         note.push_str(" Your last draft could not be sent: ");

@@ -24,10 +24,12 @@ mod fault;
 mod follow_ups;
 pub(crate) mod millis;
 mod mode;
+mod no_sell;
 mod overrides;
 mod pace;
 mod quiet_hours;
 mod stages;
+mod thanks;
 mod time_of_day;
 mod weekdays;
 mod zone;
@@ -41,10 +43,12 @@ pub use self::fault::{Fault, InvalidSettings, Nearest};
 pub(crate) use self::fault::{Faults, sentences};
 pub use self::follow_ups::FollowUps;
 pub use self::mode::Mode;
+pub use self::no_sell::NoSellWindows;
 pub use self::overrides::{Overrides, Settle};
 pub use self::pace::Pace;
 pub use self::quiet_hours::{QuietHours, QuietWindow};
 pub use self::stages::Stages;
+pub use self::thanks::Thanks;
 pub use self::time_of_day::{ParseTimeOfDayError, TimeOfDay};
 pub use self::weekdays::{Weekday, Weekdays};
 
@@ -93,6 +97,10 @@ pub struct Settings {
     pub stages: Stages,
     /// Whether a fan who does not answer gets one nudge, and when.
     pub follow_ups: FollowUps,
+    /// After which payments the fan is thanked.
+    pub thanks: Thanks,
+    /// For how long a fan is offered nothing after what makes an offer out of place.
+    pub no_sell: NoSellWindows,
 }
 
 impl Default for Settings {
@@ -112,6 +120,8 @@ impl Default for Settings {
             reply_tokens: 400,
             stages: Stages::default(),
             follow_ups: FollowUps::default(),
+            thanks: Thanks::default(),
+            no_sell: NoSellWindows::default(),
         }
     }
 }
@@ -159,6 +169,13 @@ impl Settings {
     #[must_use]
     pub const fn follow_ups(mut self, follow_ups: FollowUps) -> Self {
         self.follow_ups = follow_ups;
+        self
+    }
+
+    /// Thanking for these payments.
+    #[must_use]
+    pub const fn thanks(mut self, thanks: Thanks) -> Self {
+        self.thanks = thanks;
         self
     }
 
@@ -219,6 +236,7 @@ impl Settings {
         );
         self.stages.check(&mut faults);
         self.follow_ups.check(&mut faults);
+        self.no_sell.check(&mut faults);
         faults.into_result()
     }
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{FollowUps, InvalidSettings, Mode, Pace, QuietHours, Settings, millis};
+use super::{
+    FollowUps, InvalidSettings, Mode, NoSellWindows, Pace, QuietHours, Settings, Thanks, millis,
+};
 
 /// Settings that are different for one fan. What is `None` is as for all fans of the creator, also when
 /// that changes later.
@@ -20,7 +22,7 @@ pub struct Overrides {
     /// who stops a creator stops all of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
-    /// Do everything but the send.
+    /// Do everything but the send. While the creator's own dry run is on it is on: it is one switch for every fan.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dry_run: Option<bool>,
     /// In place of [`Settings::settle_window`] and [`Settings::longest_settle`].
@@ -41,6 +43,12 @@ pub struct Overrides {
     /// Whether this fan gets a nudge after a silence, and when.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub follow_ups: Option<FollowUps>,
+    /// After which payments this fan is thanked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thanks: Option<Thanks>,
+    /// For how long this fan is offered nothing after what makes an offer out of place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_sell: Option<NoSellWindows>,
 }
 
 /// How long a burst of messages is waited for.
@@ -68,6 +76,8 @@ impl Overrides {
             human_pause: None,
             typing_signal: None,
             follow_ups: None,
+            thanks: None,
+            no_sell: None,
         }
     }
 
@@ -107,6 +117,8 @@ impl Settings {
             human_pause,
             typing_signal,
             follow_ups,
+            thanks,
+            no_sell,
         } = overrides;
         if let Some(mode) = mode
             && settings.mode != Mode::Off
@@ -119,11 +131,13 @@ impl Settings {
         if let Some(quiet_hours) = quiet_hours {
             settings.quiet_hours.clone_from(quiet_hours);
         }
-        settings.dry_run = dry_run.unwrap_or(settings.dry_run);
+        settings.dry_run |= dry_run.unwrap_or_default();
         settings.pace = pace.unwrap_or(settings.pace);
         settings.human_pause = human_pause.unwrap_or(settings.human_pause);
         settings.typing_signal = typing_signal.unwrap_or(settings.typing_signal);
         settings.follow_ups = follow_ups.unwrap_or(settings.follow_ups);
+        settings.thanks = thanks.unwrap_or(settings.thanks);
+        settings.no_sell = no_sell.unwrap_or(settings.no_sell);
         Cow::Owned(settings)
     }
 }
@@ -133,6 +147,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn no_windows() -> NoSellWindows {
+        NoSellWindows {
+            after_upset: Duration::ZERO,
+            after_refund: Duration::ZERO,
+            after_goodbye: Duration::ZERO,
+            after_crisis: Duration::ZERO,
+        }
+    }
 
     fn everything() -> Overrides {
         Overrides {
@@ -150,6 +173,8 @@ mod tests {
                 Duration::from_secs(7_200),
                 Duration::from_secs(86_400),
             )),
+            thanks: Some(Thanks::none()),
+            no_sell: Some(no_windows()),
         }
     }
 
@@ -170,9 +195,26 @@ mod tests {
             human_pause: Duration::from_secs(60),
             typing_signal: false,
             follow_ups: FollowUps::after(Duration::from_secs(7_200), Duration::from_secs(86_400)),
+            thanks: Thanks::none(),
+            no_sell: no_windows(),
             ..Settings::default()
         };
         assert_eq!(*creator.with(&everything()), expected);
+    }
+
+    #[test]
+    fn a_dry_run_of_the_creator_is_one_for_every_fan() {
+        let mut creator = Settings::default();
+        let fan = |dry_run| Overrides {
+            dry_run,
+            ..Overrides::none()
+        };
+        assert!(creator.with(&fan(Some(true))).dry_run);
+        assert!(!creator.with(&fan(Some(false))).dry_run);
+        creator.dry_run = true;
+        for dry_run in [None, Some(false), Some(true)] {
+            assert!(creator.with(&fan(dry_run)).dry_run, "{dry_run:?}");
+        }
     }
 
     #[test]

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanvue_bot_core::backend::Backend;
+use fanvue_bot_core::decision::Outcome;
 use fanvue_bot_core::export::FanExport;
 use fanvue_bot_core::intake::Accepted;
 use fanvue_bot_core::ledger::{Spend, Stage, Transaction, TransactionKind};
+use fanvue_bot_core::llm::CompletionRequest;
 use fanvue_bot_core::memory::MemoryInbox;
 use fanvue_bot_core::money::{Cents, Currency};
 use fanvue_bot_core::page::PageRequest;
@@ -16,6 +18,7 @@ use fanvue_bot_core::time::Clock as _;
 use fanvue_bot_core::webhook::{Event, Hints};
 use fanvue_bot_core::worker::take_in_waiting;
 use fanvue_bot_testkit::fault::{Fault, FaultPlan, Faulty};
+use fanvue_bot_testkit::llm::Step;
 
 use crate::ids::{account, chat, fan, message};
 use crate::scene::{Scene, settings};
@@ -258,12 +261,12 @@ async fn a_payment_is_kept_in_the_inbox_and_taken_in_once() {
 }
 
 #[tokio::test]
-async fn a_payment_in_the_middle_of_a_turn_leaves_the_turn_as_it_is() {
+async fn a_payment_that_nobody_is_thanked_for_leaves_the_turn_as_it_is() {
     let scene = Scene::new([]).await;
     scene.fan_writes(1, "hi").await;
     let before = scene.conversation().await;
     scene
-        .deliver(&payment(&scene, "p1", "tip", 500))
+        .deliver(&payment(&scene, "p1", "message", 500))
         .await
         .unwrap();
     let after = scene.conversation().await;
@@ -380,4 +383,107 @@ async fn what_an_erased_fan_paid_is_exported_before_and_gone_after() {
         .await
         .unwrap();
     assert_eq!(dollars(&scene).await, 300);
+}
+
+/// The late notes of the prompts so far.
+fn notes(scene: &Scene) -> Vec<String> {
+    let requests = scene.llm.requests();
+    let note = |request: &CompletionRequest| {
+        let messages = &request.messages;
+        messages[messages.len() - 2].content.to_string()
+    };
+    requests.iter().map(note).collect()
+}
+
+#[tokio::test]
+async fn a_tip_is_thanked_for_once_however_it_is_told() {
+    for named_first in [true, false] {
+        let scene = Scene::new([Step::reply("you are sweet!")]).await;
+        let (named, body) = (payment(&scene, "p1", "tip", 500), flat_tip(&scene, 500));
+        let unnamed = flat(&scene, &body);
+        let order = if named_first {
+            [&named, &unnamed]
+        } else {
+            [&unnamed, &named]
+        };
+        for event in order {
+            for _ in 0..3 {
+                scene.deliver(event).await.unwrap();
+                scene.run_to_rest(9).await;
+                scene.clock.advance(Duration::from_secs(40));
+            }
+        }
+        assert_eq!(scene.fanvue.sent(), ["you are sweet!"]);
+        let notes = notes(&scene);
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        assert!(notes[0].starts_with("Write to the fan of your own accord"));
+        assert!(notes[0].contains("the fan paid: a tip of $5.00. Thank them"));
+        let state = scene.conversation().await;
+        assert_eq!((&state.turn, state.thanks_due), (&None, None));
+    }
+}
+
+#[tokio::test]
+async fn what_the_fan_writes_along_with_a_tip_is_answered_in_the_same_message() {
+    let scene = Scene::new([Step::reply("thank you, and good morning!")]).await;
+    let tip = payment(&scene, "p1", "tip", 500);
+    scene.deliver(&tip).await.unwrap();
+    scene.clock.advance(Duration::from_secs(3));
+    scene.fan_writes(1, "good morning").await;
+    scene.run_to_rest(9).await;
+    assert_eq!(scene.fanvue.sent(), ["thank you, and good morning!"]);
+    assert!(matches!(scene.outcome(1).await, Outcome::Replied { .. }));
+    let notes = notes(&scene);
+    assert!(notes[0].starts_with("Answer the fan's next message"));
+    assert!(notes[0].contains("a tip of $5.00"));
+}
+
+#[tokio::test]
+async fn a_tip_that_comes_while_a_reply_is_written_is_thanked_for_after_it() {
+    let scene = Scene::new([Step::reply("hey!"), Step::reply("you are sweet!")]).await;
+    scene.fan_writes(1, "hi").await;
+    scene.run_to_rest(9).await;
+    let tip = payment(&scene, "p1", "tip", 500);
+    // Its webhook is late, and the creator has written since.
+    scene.clock.advance(Duration::from_secs(60));
+    scene.fan_writes(2, "how are you").await;
+    scene.run_to_rest(9).await;
+    scene.deliver(&tip).await.unwrap();
+    scene.run_to_rest(9).await;
+    let notes = notes(&scene);
+    assert_eq!(notes.len(), 3);
+    assert!(!notes[1].contains("tip") && notes[2].contains("a tip of $5.00"));
+    assert_eq!(scene.fanvue.sent().len(), 3);
+}
+
+#[tokio::test]
+async fn a_tip_whose_message_has_its_answer_is_not_thanked_for_again() {
+    let scene = Scene::new([Step::reply("you are sweet!")]).await;
+    let tip = payment(&scene, "p1", "tip", 500);
+    let _ = scene.received(1, Some("for you"));
+    let told = scene.event("received", "fan", 1, Some("for you"), "TIP");
+    scene.deliver(&told).await.unwrap();
+    scene.run_to_rest(9).await;
+    scene.deliver(&tip).await.unwrap();
+    scene.run_to_rest(9).await;
+    assert_eq!(scene.fanvue.sent(), ["you are sweet!"]);
+    assert_eq!(dollars(&scene).await, 500);
+}
+
+#[tokio::test]
+async fn after_a_refund_the_model_is_told_to_offer_nothing() {
+    let scene = Scene::new([]).await;
+    let refund = reversal(&scene, "refund.created", "r1", "p9", 100);
+    scene.deliver(&refund).await.unwrap();
+    assert_eq!(scene.memory.job_count(), 0, "nothing is written for it");
+    scene.fan_writes(1, "hi").await;
+    scene.run_to_rest(9).await;
+    scene.clock.advance(Duration::from_secs(15 * 86_400));
+    scene.fan_writes(2, "hi").await;
+    scene.run_to_rest(9).await;
+    let told: Vec<bool> = notes(&scene)
+        .iter()
+        .map(|note| note.contains("Offer nothing for money"))
+        .collect();
+    assert_eq!(told, [true, false]);
 }

@@ -90,7 +90,7 @@ fn there_is_none_unless_it_is_switched_on() {
 
 #[test]
 fn a_fan_who_writes_before_is_answered_and_not_nudged() {
-    becomes(attentive(), "7210 fan 2", "none: the fan wrote");
+    becomes(attentive(), "7210 fan 2", "none: the fan wrote or paid");
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn a_fan_whose_message_shows_in_the_last_look_is_answered_in_its_place() {
         7213 fan 2 -> 2 waits 7221 settling
         7213 read 2.1 newest 7213 -> nothing = 2.2 settling 7221..7238, owed 2
         ",
-        "none: the fan wrote",
+        "none: the fan wrote or paid",
     );
 }
 
@@ -145,7 +145,7 @@ fn a_fan_who_writes_while_it_is_on_its_way_is_answered_after_it() {
         7214 fan 2
         7215 not_sent 2.1 -> compose 2.2, 2 waits 7215 retrying = 2.2 composing, owed 2
         ",
-        "none: the fan wrote",
+        "none: the fan wrote or paid",
     );
 }
 
@@ -166,7 +166,7 @@ fn a_fan_who_wrote_what_gets_no_answer_is_not_silent_either() {
         ",
     );
     let state = scene.conversation.follow_up.unwrap().state;
-    assert_eq!(state.to_string(), "none: the fan wrote");
+    assert_eq!(state.to_string(), "none: the fan wrote or paid");
 }
 
 #[test]
@@ -373,7 +373,7 @@ fn what_the_fans_words_stopped_stops_it() {
         20 fan 2
         20 noticed 2 minor
         ",
-        "none: the fan wrote",
+        "none: the fan wrote or paid",
     );
 }
 
@@ -407,7 +407,10 @@ fn in_draft_mode_an_operator_decides_on_it() {
             "93612 wake -> nothing = idle",
             "none: blocked: nobody decided on the draft in time",
         ),
-        ("7300 fan 2 -> 2 waits 7308 settling", "none: the fan wrote"),
+        (
+            "7300 fan 2 -> 2 waits 7308 settling",
+            "none: the fan wrote or paid",
+        ),
         (
             "7300 regenerate 2.1 warmer -> compose 2.2 as wished: warmer",
             "turn 2 sees to it",

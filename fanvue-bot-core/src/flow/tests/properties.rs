@@ -21,6 +21,8 @@ enum Event {
     FanWrites { told: Told, fetched: bool },
     /// A human writes in the creator's name.
     HumanWrites { told: Told },
+    /// The fan pays, or takes it back.
+    Pay(u8),
     /// The oldest event that is under way arrives.
     Arrive,
     /// The oldest event that is under way arrives, and stays under way.
@@ -104,6 +106,7 @@ fn event() -> impl Strategy<Value = Event> {
         5 => (told.clone(), any::<bool>())
             .prop_map(|(told, fetched)| Event::FanWrites { told, fetched }),
         2 => told.prop_map(|told| Event::HumanWrites { told }),
+        1 => (0..6_u8).prop_map(Event::Pay),
         3 => Just(Event::Arrive),
         1 => Just(Event::ArriveTwice),
         1 => any::<u8>().prop_map(Event::Delete),
@@ -141,6 +144,8 @@ struct OnItsWay {
     until: Timestamp,
     answers: Vec<MessageId>,
     purpose: Purpose,
+    /// The tips that nobody was thanked for yet when it left.
+    thanks_for: Vec<Timestamp>,
 }
 
 /// As short as they may be, so that most worlds meet some.
@@ -168,6 +173,8 @@ struct World {
     on_its_way: Option<OnItsWay>,
     /// The fan's message that was written last.
     last_written: Option<MessageId>,
+    /// When tips were given that nobody was thanked for yet.
+    tips: Vec<Timestamp>,
     /// When nudges reached the chat.
     nudges: Vec<Timestamp>,
 }
@@ -230,6 +237,7 @@ impl World {
             answered: Vec::new(),
             on_its_way: None,
             last_written: None,
+            tips: Vec::new(),
             nudges: Vec::new(),
         }
     }
@@ -317,7 +325,7 @@ impl World {
                 || next
                     .turn
                     .as_ref()
-                    .is_none_or(|turn| turn.purpose == Purpose::FollowUp),
+                    .is_none_or(|turn| turn.purpose != Purpose::Answer),
             "a turn answers something: {next:?}"
         );
         self.assert_follow_up(next);
@@ -400,7 +408,10 @@ impl World {
                 });
                 assert!(!goodbye, "who said goodbye is let go");
             }
-            _ => assert!(!intent.answers.is_empty(), "a reply answers something"),
+            Purpose::Answer => {
+                assert!(!intent.answers.is_empty(), "a reply answers something");
+            }
+            Purpose::Thanks { .. } => {}
         }
     }
 
@@ -569,6 +580,7 @@ impl World {
             until: intent.valid_until,
             answers: intent.answers.iter().map(|m| m.id).collect(),
             purpose: self.conversation.turn.as_ref().unwrap().purpose,
+            thanks_for: self.tips.clone(),
         };
         Some(match luck {
             Luck::Sent | Luck::Unusable => {
@@ -624,6 +636,12 @@ impl World {
                 "the fan is nudged again after {before:?}"
             );
             self.nudges.push(self.now);
+        }
+        if let Purpose::Thanks { since } = reply.purpose {
+            let mut tips = reply.thanks_for.clone();
+            tips.retain(|at| *at >= since && self.tips.contains(at));
+            assert!(!tips.is_empty(), "nobody is thanked twice for a tip");
+            self.tips.retain(|at| !tips.contains(at));
         }
         for id in reply.answers {
             assert!(
@@ -683,6 +701,18 @@ impl World {
                 self.enter(&line, words);
             }
             Event::Arrive | Event::ArriveTwice => {}
+            Event::Pay(which) => {
+                let kind = match which {
+                    0..4 => TransactionKind::Tip,
+                    4 => TransactionKind::Refund,
+                    _ => TransactionKind::Renewal,
+                };
+                let at = self.now;
+                if kind == TransactionKind::Tip {
+                    self.tips.push(at);
+                }
+                let _ = self.step(Input::Paid { kind, at });
+            }
             Event::Delete(which) => self.delete(which),
             Event::Work { steps, luck } => self.work(steps, luck),
             Event::Land => {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use fanvue_bot_core::conversation::{
-    Clearance, Conversation, FollowUp, FollowUpState, NoFollowUp, PendingMessage, Phase, Purpose,
-    Reply, SendIntent, Turn, Unattributed,
+    Clearance, Conversation, FollowUp, FollowUpState, NoFollowUp, NoSell, NoSellCause,
+    PendingMessage, Phase, Purpose, Reply, SendIntent, Turn, Unattributed,
 };
 use fanvue_bot_core::decision::{Outcome, Rule};
 use fanvue_bot_core::entropy::Seed;
@@ -223,8 +223,23 @@ pub async fn every_state_of_a_silence_reads_back(store: Arc<dyn Store>) {
         conversation.nudged_at = Some(at(3));
         conversation.goodbye_at = Some(at(4));
         conversation.last_fan_at = Some(at(6));
+        conversation.thanks_due = Some(at(7));
+        conversation.no_sell = Some(NoSell {
+            cause: NoSellCause::Dispute,
+            since: at(8),
+            until: at(9),
+        });
         round_trip(&store, conversation).await;
     }
+    let mut thanks = in_phase(Phase::Pacing {
+        reply: Reply::new("thank you"),
+        until: at(3),
+    });
+    thanks.turn = thanks.turn.map(|turn| Turn {
+        purpose: Purpose::Thanks { since: at(1) },
+        ..turn
+    });
+    round_trip(&store, thanks).await;
     // The nudge that is due tells when the conversation is looked at.
     let mut silent = conversation(1, 1);
     silent.follow_up = Some(FollowUp {
