@@ -23,6 +23,7 @@ use fanvue_bot_core::store::Store;
 use fanvue_bot_core::time::Clock;
 use fanvue_bot_testkit::clock::VirtualClock;
 use fanvue_bot_testkit::entropy::SeededEntropy;
+use fanvue_bot_testkit::fault::{Fault, FaultPlan, Faulty};
 use fanvue_bot_testkit::llm::ScriptedLlm;
 use fanvue_bot_testkit::simulator::world::{
     App, AutomatedTrigger, ChatPatch, NewMessage, Origin, SCOPES, World,
@@ -39,6 +40,8 @@ struct Scene {
     memory: Arc<MemoryBackend>,
     tokens: TokenSource,
     account: Uuid,
+    /// What fails of the engine's calls to the store.
+    plan: FaultPlan,
     engine: Engine,
 }
 
@@ -81,13 +84,22 @@ impl Scene {
             .connect(creator(), &token_set(&issued))
             .await
             .unwrap();
-        let engine = engine(&clock, &memory, client, &tokens, options);
+        let plan = FaultPlan::none();
+        let store = Faulty::new(Arc::clone(&memory), plan.clone());
+        let engine = engine(
+            &clock,
+            Backend::shared(Arc::new(store)),
+            client,
+            &tokens,
+            options,
+        );
         let scene = Self {
             clock,
             world,
             memory,
             tokens,
             account,
+            plan,
             engine,
         };
         // The first call notes when polling begins.
@@ -102,7 +114,7 @@ impl Scene {
         let options = CatchUpOptions::default();
         engine(
             &self.clock,
-            &self.memory,
+            Backend::shared(Arc::clone(&self.memory)),
             Arc::new(client),
             &self.tokens,
             options,
@@ -191,12 +203,11 @@ impl Scene {
 
 fn engine(
     clock: &VirtualClock,
-    memory: &Arc<MemoryBackend>,
+    backend: Backend,
     client: Arc<WorldClient>,
     tokens: &TokenSource,
     options: CatchUpOptions,
 ) -> Engine {
-    let backend = Backend::shared(Arc::clone(memory));
     let llm = Arc::new(ScriptedLlm::default());
     Engine::builder(backend, llm, client, tokens.clone())
         .clock(Arc::new(clock.clone()))
@@ -426,6 +437,30 @@ async fn a_poll_that_is_told_to_wait_comes_back_and_reads_on() {
     for fan in &fans {
         assert_eq!(scene.stored(*fan).await.len(), 1);
     }
+}
+
+#[tokio::test]
+async fn a_chat_that_fails_keeps_no_other_from_being_found() {
+    let scene = Scene::new().await;
+    let fans: Vec<Uuid> = (0..12).map(|n| scene.add_fan(&format!("fan{n}"))).collect();
+    for fan in &fans {
+        scene.writes(*fan, "hi", Duration::ZERO);
+    }
+    // One cannot be looked up, and one cannot be taken in.
+    scene.plan.fail_next("Store::conversation", Fault::Before);
+    scene
+        .plan
+        .fail_next("CommitAndEnqueue::commit_and_enqueue", Fault::Before);
+    let CaughtUp::PutOff { .. } = scene.poll().await else {
+        panic!("two chats were not read");
+    };
+    let mut found = 0;
+    for fan in &fans {
+        found += scene.stored(*fan).await.len();
+    }
+    assert_eq!(found, fans.len() - 2);
+    assert_eq!(scene.found().await, 2);
+    assert_eq!(scene.plan.injected().len(), 2);
 }
 
 #[tokio::test]

@@ -17,6 +17,18 @@ pub struct Sighting {
     pub complete_to: Option<Timestamp>,
 }
 
+impl Sighting {
+    /// Of a chat of which it is not known what is stored, whose place on the list tells how far the walk is.
+    pub(crate) const fn nothing_to_read(last_message_at: Option<Timestamp>) -> Self {
+        Self {
+            last_message_at,
+            newest: Newest::Stored,
+            unread: 0,
+            complete_to: last_message_at,
+        }
+    }
+}
+
 /// Whether the newest message of a chat is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a yes or no with a name")]

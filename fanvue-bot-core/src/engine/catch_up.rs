@@ -391,28 +391,40 @@ impl Round<'_> {
     }
 
     /// Reads what is to be read of the chats of a page. Answers with whether the list has been read before from
-    /// here on.
+    /// here on. A chat that fails keeps no other from being read; the page is read again for it.
     async fn read_page(
         &mut self,
         page: &[ChatSummary],
         progress: &Progress,
         down_to: Timestamp,
     ) -> Result<(bool, Extent), Failure> {
+        let mut setbacks = Setbacks::default();
         let mut sightings = Vec::with_capacity(page.len());
         for chat in page {
-            sightings.push(self.sight(chat, progress).await?);
+            sightings.push(match self.sight(chat, progress).await {
+                Ok(sighting) => sighting,
+                Err(failure) => {
+                    setbacks.take(failure)?;
+                    Sighting::nothing_to_read(chat.last_message_at)
+                }
+            });
         }
         let plan = plan(&sightings, progress, down_to, &self.options);
+        let mut extent = Extent::Whole;
         for look in &plan.looks {
             if self.chats == 0 || self.is_late() {
-                return Ok((plan.reached, Extent::Cut));
+                extent = Extent::Cut;
+                break;
             }
             self.chats -= 1;
-            if let Some(chat) = page.get(look.index) {
-                self.read_chat(chat, look).await?;
+            if let Some(chat) = page.get(look.index)
+                && let Err(failure) = self.read_chat(chat, look).await
+            {
+                setbacks.take(failure)?;
             }
         }
-        Ok((plan.reached, Extent::Whole))
+        setbacks.end()?;
+        Ok((plan.reached, extent))
     }
 
     /// What is known of a chat of the list. What is older than anything that is looked at is not looked up.
@@ -528,6 +540,40 @@ impl Round<'_> {
     /// Whether the next poll may be near.
     fn is_late(&self) -> bool {
         self.engine.now() > self.until
+    }
+}
+
+/// Failures of single chats of a page.
+#[derive(Debug, Default)]
+struct Setbacks {
+    first: Option<Failure>,
+    count: usize,
+}
+
+impl Setbacks {
+    /// After so many it is not the chats that fail.
+    const MOST: usize = 10;
+
+    /// Passes over the chat.
+    ///
+    /// # Errors
+    /// The failure, if it is one that the next chat would meet as well.
+    fn take(&mut self, failure: Failure) -> Result<(), Failure> {
+        self.count += 1;
+        let waits = matches!(
+            failure.remedy,
+            Remedy::Person(_) | Remedy::Retry(Retry::After(_))
+        );
+        if failure.limited || waits || self.count > Self::MOST {
+            return Err(failure);
+        }
+        self.first.get_or_insert(failure);
+        Ok(())
+    }
+
+    /// The first of them, if there was any.
+    fn end(self) -> Result<(), Failure> {
+        self.first.map_or(Ok(()), Err)
     }
 }
 
