@@ -410,16 +410,17 @@ impl Stage {
         };
         let mut polled = false;
         for creator in due {
-            let Some(until) = self.polled_until().get(&creator).copied() else {
+            if !self.polled_until().contains_key(&creator) {
                 continue;
-            };
+            }
             polled = true;
             match unless_crashed(&self.plan, engine.catch_up(creator)).await {
                 Ok(Ok(CaughtUp::Polled { found, .. })) => {
                     self.found.fetch_add(found, Ordering::Relaxed);
-                    if until < self.clock.now() {
-                        self.polled_until().remove(&creator);
-                    }
+                    // What was said during the poll may have come after its list.
+                    let now = self.clock.now();
+                    self.polled_until()
+                        .retain(|polled, until| *polled != creator || *until >= now);
                 }
                 // What is put off, or whose register did not answer, comes back.
                 Ok(_) => {}
