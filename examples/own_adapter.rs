@@ -182,6 +182,14 @@ impl<S: Store> Store for Counted<S> {
         self.count("erase").erase(id, through, limit).await
     }
 
+    async fn mark_erased(&self, id: CreatorId) -> Result<(), StoreError> {
+        self.count("mark_erased").mark_erased(id).await
+    }
+
+    async fn erase_creator(&self, id: CreatorId, limit: usize) -> Result<Erased, StoreError> {
+        self.count("erase_creator").erase_creator(id, limit).await
+    }
+
     async fn acquire_lease(
         &self,
         name: &LeaseName,

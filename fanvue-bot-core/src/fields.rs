@@ -51,6 +51,14 @@ impl<'a> Fields<'a> {
         self.0.get(name)?.parse().ok()
     }
 
+    /// The times whose names read as `T`.
+    pub(crate) fn times<T: FromStr + Ord>(&self) -> BTreeMap<T, Timestamp> {
+        self.0
+            .keys()
+            .filter_map(|name| Some((name.parse().ok()?, self.time(name)?)))
+            .collect()
+    }
+
     pub(crate) fn time(&self, name: &str) -> Option<Timestamp> {
         self.get(name).map(Timestamp::from_micros)
     }

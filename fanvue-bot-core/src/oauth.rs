@@ -34,10 +34,11 @@ use crate::client::{
 use crate::creator::Creator;
 use crate::entropy::{Entropy, EntropyError, OsEntropy, Seed};
 use crate::flight::{Flight, Waiting};
+use crate::id::CreatorId;
 use crate::rate::Class;
 use crate::retry::Retry;
 use crate::revision::Versioned;
-use crate::secret::{SecretVault, VaultError, stored};
+use crate::secret::{SecretId, SecretKind, SecretVault, VaultError, stored};
 use crate::store::{Store, StoreError};
 use crate::time::{Clock, SystemClock, Timestamp};
 
@@ -319,6 +320,23 @@ impl TokenSource {
         // First, so that a callback that stores its tokens after they were erased finds it gone.
         self.end_authorization(id).await?;
         self.forget(id).await.map(drop)
+    }
+
+    /// Erases all secrets of a creator: the tokens, what was begun to connect them, their own app's secret, those of
+    /// webhooks. Idempotent.
+    pub(crate) async fn erase_secrets_of(&self, creator: CreatorId) -> Result<(), TokenError> {
+        self.erase(creator).await?;
+        for kind in SecretKind::ALL {
+            let row = SecretId::of_creator(creator, *kind);
+            while let (Some(revision), _) = stored(&*self.ports.vault, &row).await? {
+                match self.ports.vault.delete(&row, revision).await {
+                    // Another one was put in its place meanwhile.
+                    Ok(()) | Err(VaultError::Conflict) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Erases the tokens, and answers with the refresh token that there was.

@@ -65,7 +65,7 @@ pub enum Whose {
 }
 
 impl Whose {
-    fn register(self) -> RegisterName {
+    pub(crate) fn register(self) -> RegisterName {
         match self {
             Self::Deployment => RegisterName::new("pulse"),
             Self::Creator(id) => RegisterName::new(format!("pulse/{id}")),

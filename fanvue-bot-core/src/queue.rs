@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::id::{ConversationId, CreatorId, FanId, JobId};
 use crate::page::{Page, PageRequest};
 use crate::retry::Retry;
+use crate::store::Erased;
 use crate::text::text_newtype;
 use crate::time::Timestamp;
 
@@ -475,6 +476,16 @@ pub trait JobQueue: fmt::Debug + Send + Sync + 'static {
     /// [`QueueError::Unavailable`]; nothing was erased then.
     async fn erase_lane(&self, lane: &OrderingKey) -> Result<(), QueueError>;
 
+    /// Erases what the queue holds of a creator, up to `limit` lanes at a time, each as
+    /// [`erase_lane`](Self::erase_lane) does, and up to `limit` keys of ended jobs. Durable when this returns,
+    /// idempotent.
+    ///
+    /// [`Erased::All`] means that nothing is left but jobs that are claimed, which end with their claims.
+    ///
+    /// # Errors
+    /// [`QueueError::Unavailable`]; nothing was erased by this call then.
+    async fn erase_lanes_of(&self, creator: CreatorId, limit: usize) -> Result<Erased, QueueError>;
+
     /// Resolves when a claim may find work: a signal from an enqueue, or the next due time. May resolve
     /// for nothing, and may miss work that other processes enqueued or, in an adapter that cannot sleep,
     /// a due time; so callers also poll. A job enqueued between a claim and the call is not missed, unless another
@@ -587,6 +598,10 @@ macro_rules! forward_queue {
 
             async fn erase_lane(&self, lane: &OrderingKey) -> Result<(), QueueError> {
                 (**self).erase_lane(lane).await
+            }
+
+            async fn erase_lanes_of(&self, creator: CreatorId, limit: usize) -> Result<Erased, QueueError> {
+                (**self).erase_lanes_of(creator, limit).await
             }
 
             async fn ready(&self) -> Result<(), QueueError> {

@@ -47,6 +47,7 @@ mod tests;
 
 pub use self::bucket::{TokenBucket, WINDOW};
 pub use self::budget::Budget;
+pub(crate) use self::budget::register;
 pub use self::class::Class;
 pub use self::principal::Principal;
 pub use self::remaining::Remaining;

@@ -311,7 +311,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if the stored revision is another one, if a new message or transaction exists already in
-    /// this conversation, or if another creator has the account; [`StoreError::Rejected`] if a row names
+    /// this conversation, if another creator has the account, or if what is new is or belongs to a creator who
+    /// [was erased](Self::mark_erased); [`StoreError::Rejected`] if a row names
     /// another conversation, another fan or a message that does not exist; what [`Change::validate`] says.
     /// Nothing is changed then.
     async fn commit(
@@ -334,6 +335,22 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         through: Timestamp,
         limit: usize,
     ) -> Result<Erased, StoreError>;
+
+    /// Erases what is stored of a creator but for their conversations, and notes the id: from here on no creator of it
+    /// is added, and no conversation. Durable when this returns. Idempotent, also for an id that nobody has.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says; nothing is changed then.
+    async fn mark_erased(&self, id: CreatorId) -> Result<(), StoreError>;
+
+    /// Erases conversations of a creator who [was erased](Self::mark_erased), with all that is held of their fans: up
+    /// to `limit` of each kind of row. Durable when this returns.
+    ///
+    /// Idempotent: called until it answers [`Erased::All`], by whoever and however often it was stopped between.
+    ///
+    /// # Errors
+    /// [`StoreError::Rejected`] if the creator is not marked as erased. Nothing was erased by a call that fails.
+    async fn erase_creator(&self, id: CreatorId, limit: usize) -> Result<Erased, StoreError>;
 
     /// Takes the lease if it is free, lapsed, or held by this holder already, until `now + ttl`, when it
     /// lapses. `None` if somebody else holds it.
@@ -412,6 +429,14 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// What [`Store::erase_creator`] answers for a creator who is not marked.
+    #[must_use]
+    pub fn not_marked() -> Self {
+        Self::Rejected {
+            reason: "the creator is not marked as erased; call mark_erased first".to_owned(),
+        }
+    }
+
     /// The store did not answer because of `source`.
     pub fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Unavailable {
@@ -489,6 +514,14 @@ macro_rules! forward_store {
 
             async fn erase(&self, id: ConversationId, through: Timestamp, limit: usize) -> Result<Erased, StoreError> {
                 (**self).erase(id, through, limit).await
+            }
+
+            async fn mark_erased(&self, id: CreatorId) -> Result<(), StoreError> {
+                (**self).mark_erased(id).await
+            }
+
+            async fn erase_creator(&self, id: CreatorId, limit: usize) -> Result<Erased, StoreError> {
+                (**self).erase_creator(id, limit).await
             }
 
             async fn acquire_lease(

@@ -35,6 +35,7 @@ const ROUND: &str = "tick";
 /// - uses refresh tokens that were not used for a day, so that they do not lapse,
 /// - reads the chats again for what webhooks missed, of each creator whose time it is ([`Engine::catch_up`]),
 /// - sees to the broadcasts that are due, so that scheduled ones begin ([`Broadcaster::advance`]),
+/// - erases rows of creators who are being erased ([`Engine::erase_creators`]),
 /// - writes how things go to the store ([`Pulse::flush`]).
 ///
 /// Leases that lapsed need nobody: whoever claims finds them.
@@ -62,6 +63,8 @@ pub struct TickReport {
     pub authorizations_erased: u64,
     /// Grants whose tokens were refreshed to keep them alive.
     pub grants_kept: u64,
+    /// Creators of whom nothing is left.
+    pub creators_erased: u64,
     /// What could not be done and is tried again in the next round.
     pub failed: u64,
     /// Whether the time was up before all creators were seen to: the next tick goes on there.
@@ -106,6 +109,9 @@ impl Tick {
         self.creators(until, &mut report).await?;
         self.polls(until, &mut report).await?;
         self.broadcasts(until, &mut report).await?;
+        let erased = self.engine.erase_creators(until).await?;
+        report.creators_erased = erased.finished;
+        report.failed += erased.failed;
         let (pulse, now): (&Pulse, _) = (self.engine.pulse(), self.engine.now());
         pulse.flush(&**self.store(), now).await?;
         Ok(report)

@@ -2,6 +2,7 @@
 
 mod batch;
 mod broadcasts;
+mod erasures;
 mod inbox;
 mod polls;
 mod share;
@@ -215,6 +216,7 @@ impl Worker {
             options.poll,
         ));
         beside.spawn(broadcasts::see_to_broadcasts(engine.clone()));
+        beside.spawn(erasures::erase_creators(engine.clone()));
         tokio::pin!(shutdown);
 
         tracing::info!(worker.id = %options.id, concurrency = options.concurrency, "worker started");

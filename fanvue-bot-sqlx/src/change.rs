@@ -49,6 +49,17 @@ impl ChangeRows {
     }
 }
 
+#[cfg(feature = "sqlite")]
+impl ChangeRows {
+    /// Whose.
+    pub(crate) const fn creator(&self) -> Uuid {
+        match self {
+            Self::Creator(row) => row.creator,
+            Self::Conversation(change) => change.conversation.creator,
+        }
+    }
+}
+
 impl ConversationRows {
     fn from_domain(change: &ConversationChange) -> Result<Self, StoreError> {
         let id = change.conversation.id;

@@ -232,6 +232,20 @@ macro_rules! decorate_ports {
                         .await
                 }
 
+                async fn mark_erased(&self, id: CreatorId) -> Result<(), StoreError> {
+                    self.around("Store::mark_erased", Write, self.inner.mark_erased(id))
+                        .await
+                }
+
+                async fn erase_creator(
+                    &self,
+                    id: CreatorId,
+                    limit: usize,
+                ) -> Result<Erased, StoreError> {
+                    let erasing = self.inner.erase_creator(id, limit);
+                    self.around("Store::erase_creator", Write, erasing).await
+                }
+
                 async fn acquire_lease(
                     &self,
                     name: &LeaseName,
@@ -396,6 +410,16 @@ macro_rules! decorate_ports {
 
                 async fn erase_lane(&self, lane: &OrderingKey) -> Result<(), QueueError> {
                     self.around("JobQueue::erase_lane", Write, self.inner.erase_lane(lane))
+                        .await
+                }
+
+                async fn erase_lanes_of(
+                    &self,
+                    creator: CreatorId,
+                    limit: usize,
+                ) -> Result<Erased, QueueError> {
+                    let erasing = self.inner.erase_lanes_of(creator, limit);
+                    self.around("JobQueue::erase_lanes_of", Write, erasing)
                         .await
                 }
 
@@ -698,6 +722,16 @@ macro_rules! decorate_ports {
                         self.inner.forget_recipient(fan),
                     )
                     .await
+                }
+
+                async fn erase_broadcasts_of(
+                    &self,
+                    creator: CreatorId,
+                    limit: usize,
+                ) -> Result<Erased, StoreError> {
+                    let erasing = self.inner.erase_broadcasts_of(creator, limit);
+                    self.around("Broadcasts::erase_broadcasts_of", Write, erasing)
+                        .await
                 }
             }
 

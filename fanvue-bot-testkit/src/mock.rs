@@ -76,6 +76,8 @@ mock! {
         async fn due(&self, of: Option<CreatorId>, until: Timestamp, page: &PageRequest) -> Result<Page<Due>, StoreError>;
         async fn commit(&self, change: &Change, expected: Option<Revision>) -> Result<Revision, StoreError>;
         async fn erase(&self, id: ConversationId, through: Timestamp, limit: usize) -> Result<Erased, StoreError>;
+        async fn mark_erased(&self, id: CreatorId) -> Result<(), StoreError>;
+        async fn erase_creator(&self, id: CreatorId, limit: usize) -> Result<Erased, StoreError>;
         async fn acquire_lease(&self, name: &LeaseName, holder: &HolderId, now: Timestamp, ttl: Duration) -> Result<Option<Lease>, StoreError>;
         async fn release_lease(&self, lease: Lease) -> Result<(), StoreError>;
         async fn register(&self, name: &RegisterName) -> Result<Option<Versioned<String>>, StoreError>;
@@ -98,6 +100,7 @@ mock! {
         async fn dead_letter(&self, claim: Claim, now: Timestamp, cause: &FailureNote) -> Result<(), QueueError>;
         async fn jobs(&self, lane: &OrderingKey, page: &PageRequest) -> Result<Page<JobRecord>, QueueError>;
         async fn erase_lane(&self, lane: &OrderingKey) -> Result<(), QueueError>;
+        async fn erase_lanes_of(&self, creator: CreatorId, limit: usize) -> Result<Erased, QueueError>;
         async fn ready(&self) -> Result<(), QueueError>;
     }
 }

@@ -22,9 +22,11 @@ struct Report {
     polled: u64,
     found: u64,
     polls_put_off: u64,
+    broadcasts: u64,
     creators: u64,
     authorizations_erased: u64,
     grants_kept: u64,
+    creators_erased: u64,
     failed: u64,
     more: bool,
 }
@@ -35,9 +37,11 @@ impl From<TickReport> for Report {
             polled: report.polled,
             found: report.found,
             polls_put_off: report.polls_put_off,
+            broadcasts: report.broadcasts,
             creators: report.creators,
             authorizations_erased: report.authorizations_erased,
             grants_kept: report.grants_kept,
+            creators_erased: report.creators_erased,
             failed: report.failed,
             more: report.more,
         }

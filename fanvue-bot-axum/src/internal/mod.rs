@@ -7,6 +7,8 @@ mod connections;
 mod cron;
 mod health;
 mod jobs;
+mod path;
+mod rights;
 mod self_test;
 
 use std::fmt;
@@ -102,6 +104,10 @@ impl InternalBuilder {
 /// | below `/internal/creators`, `/internal/agencies`, `/internal/deployment` | sets up what connections need, and ends them; see [`Connections`] |
 /// | `POST /internal/self-test` | sends the deployment's own door a signed event and watches it go the whole way; see [`SelfTest`] |
 /// | below `/internal/creators/{id}/broadcasts` | makes messages to many, and sees how far they are; see below |
+/// | `GET /internal/creators/{id}/fans/{fan}/export` | gives a copy of what is held of a fan; see below |
+/// | `DELETE /internal/creators/{id}/fans/{fan}` | erases a fan |
+/// | `DELETE /internal/creators/{id}` | erases a creator with all their fans |
+/// | `GET /internal/erasures` | lists the creators who are being erased |
 ///
 /// Every route asks for a [`BearerSecret`] before anything else. What a call asks for is a JSON object or, where
 /// there is no body, the query; every field may be left out:
@@ -118,6 +124,7 @@ impl InternalBuilder {
 /// | Status | When |
 /// | --- | --- |
 /// | 200 | it was done; the body says what, and health whatever was found |
+/// | 202 | it is noted, and goes on by itself |
 /// | 400 | a field is out of its range or unknown |
 /// | 401 | the secret is missing or another one |
 /// | 404 | there is no such creator, or no self-test is set up |
@@ -137,6 +144,14 @@ impl InternalBuilder {
 ///
 /// All routes are safe to call at once and from many places. A call goes on when its caller leaves, but for those
 /// about broadcasts, each of which does one thing or nothing.
+///
+/// # Fans' and creators' rights
+///
+/// `{fan}` is the fan's id at Fanvue. An export is `application/x-ndjson`: the lines of a
+/// [`FanExport`](fanvue_bot_core::export::FanExport), sent as they are read; without its `end` it is not whole. An
+/// erasure is a 202 that says from when on the rows go, `rows_from`, and up to when nothing is taken in again,
+/// `through`, or `since` when the creator is unknown. See [`Engine::erase_fan`] and [`Engine::erase_creator`]. Both may
+/// be repeated. 404 means that nothing is held.
 ///
 /// # Broadcasts
 ///
@@ -205,6 +220,7 @@ impl Internal {
             .route("/internal/cron/tick", post(cron::tick))
             .route("/internal/health", get(health::show))
             .route("/internal/self-test", post(self_test::run))
+            .merge(rights::router())
             .merge(connections.unwrap_or_default())
             .merge(broadcasts::router(&self.rooms.engine).unwrap_or_default())
             .route_layer(admitted)

@@ -82,13 +82,31 @@ impl Client {
         let text = String::from_utf8_lossy(&self.read).into_owned();
         let (head, rest) = text.split_once("\r\n\r\n")?;
         let head = head.to_ascii_lowercase();
-        let length = head
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length: "))
-            .map_or(0, |length| length.parse().unwrap());
-        let body = rest.get(..length)?.to_owned();
+        let (body, length) = if head.contains("transfer-encoding: chunked") {
+            unchunked(rest)?
+        } else {
+            let length = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length: "))
+                .map_or(0, |length| length.parse().unwrap());
+            (rest.get(..length)?.to_owned(), length)
+        };
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         self.read.drain(..head.len() + 4 + length);
         Some(Answer { status, head, body })
+    }
+}
+
+/// The text of a body in chunks and how long it is with their frames; `None` while it is not whole.
+fn unchunked(mut rest: &str) -> Option<(String, usize)> {
+    let (mut body, whole) = (String::new(), rest.len());
+    loop {
+        let (size, after) = rest.split_once("\r\n")?;
+        let size = usize::from_str_radix(size, 16).unwrap();
+        body.push_str(after.get(..size)?);
+        rest = after.get(size..)?.strip_prefix("\r\n")?;
+        if size == 0 {
+            return Some((body, whole - rest.len()));
+        }
     }
 }

@@ -10,6 +10,7 @@ mod door;
 mod garbage;
 mod health;
 mod internal;
+mod rights;
 mod self_test;
 mod serve;
 mod town;

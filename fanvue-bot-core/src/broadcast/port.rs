@@ -12,7 +12,7 @@ use crate::fan::FanProfile;
 use crate::id::{BroadcastId, ConversationId, CreatorId, FanId};
 use crate::page::{Page, PageRequest};
 use crate::revision::{Revision, Versioned};
-use crate::store::StoreError;
+use crate::store::{Erased, StoreError};
 use crate::time::Timestamp;
 
 /// One fan of one broadcast. `Debug` shows no name.
@@ -218,6 +218,17 @@ pub trait Broadcasts: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// As [`StoreError`] says; nothing is changed then.
     async fn forget_recipient(&self, fan: ConversationId) -> Result<(), StoreError>;
+
+    /// Erases up to `limit` recipients of a creator's broadcasts, and broadcasts that have none. Durable when this
+    /// returns. Idempotent: called until it answers [`Erased::All`].
+    ///
+    /// # Errors
+    /// As [`StoreError`] says; nothing was erased by this call then.
+    async fn erase_broadcasts_of(
+        &self,
+        creator: CreatorId,
+        limit: usize,
+    ) -> Result<Erased, StoreError>;
 }
 
 macro_rules! forward_broadcasts {
@@ -271,6 +282,10 @@ macro_rules! forward_broadcasts {
 
             async fn forget_recipient(&self, fan: ConversationId) -> Result<(), StoreError> {
                 (**self).forget_recipient(fan).await
+            }
+
+            async fn erase_broadcasts_of(&self, creator: CreatorId, limit: usize) -> Result<Erased, StoreError> {
+                (**self).erase_broadcasts_of(creator, limit).await
             }
         }
     };

@@ -271,7 +271,7 @@ fn count<T>(items: impl Iterator<Item = T>) -> u64 {
     u64::try_from(items.count()).unwrap_or(u64::MAX)
 }
 
-fn register(creator: CreatorId) -> RegisterName {
+pub(super) fn register(creator: CreatorId) -> RegisterName {
     RegisterName::new(format!("catch-up/{creator}"))
 }
 

@@ -19,6 +19,7 @@ mod chat;
 mod compose;
 mod ending;
 mod erase;
+mod erase_creator;
 mod failure;
 mod send;
 mod stop;
@@ -36,6 +37,7 @@ use self::compose::Wish;
 use self::ending::Rest;
 pub use self::ending::RunOutcome;
 pub(crate) use self::ending::Worked;
+pub use self::erase_creator::{CreatorErasure, ErasedCreators};
 use self::failure::Failure;
 use crate::backend::{Backend, BackendError};
 use crate::batch::{Arrival, Batch, tell};
@@ -113,6 +115,9 @@ pub enum EngineError {
     /// The conversation does not exist.
     #[error("there is no such conversation")]
     UnknownConversation,
+    /// The creator does not exist.
+    #[error("there is no such creator")]
+    UnknownCreator,
     /// What is to be different for the fan contradicts itself.
     #[error(transparent)]
     InvalidSettings(#[from] InvalidSettings),
@@ -142,6 +147,7 @@ impl EngineError {
             Self::Store(error) => error.retry(),
             Self::Entropy(_) => Retry::Backoff,
             Self::UnknownConversation
+            | Self::UnknownCreator
             | Self::InvalidSettings(_)
             | Self::InvalidText { .. }
             | Self::ForbiddenText { .. } => Retry::Never,

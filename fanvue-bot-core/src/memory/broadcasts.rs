@@ -15,7 +15,7 @@ use crate::fan::FanProfile;
 use crate::id::{BroadcastId, ConversationId, CreatorId, FanId};
 use crate::page::{Cursor, Page, PageRequest};
 use crate::revision::{Revision, Versioned};
-use crate::store::StoreError;
+use crate::store::{Erased, StoreError};
 use crate::time::Timestamp;
 
 type Key = (CreatorId, BroadcastId);
@@ -249,6 +249,31 @@ impl Broadcasts for MemoryBroadcasts {
             }
         }
         Ok(())
+    }
+
+    async fn erase_broadcasts_of(
+        &self,
+        creator: CreatorId,
+        limit: usize,
+    ) -> Result<Erased, StoreError> {
+        let mut state = lock(&self.state);
+        let mut rows = 0;
+        while let Some(key) = state.keys().find(|(owner, _)| *owner == creator).copied()
+            && let Some(kept) = state.get_mut(&key)
+        {
+            while rows < limit
+                && let Some((fan, _)) = kept.recipients.pop_first()
+            {
+                kept.names.remove(&fan);
+                rows += 1;
+            }
+            if rows >= limit {
+                return Ok(Erased::Some);
+            }
+            state.remove(&key);
+            rows += 1;
+        }
+        Ok(Erased::All)
     }
 }
 

@@ -1,12 +1,15 @@
 //! What the queue holds of one lane: listed, and erased.
 
+use std::collections::BTreeSet;
+
 use uuid::Uuid;
 
 use super::lane::{Job, JobState};
 use super::lanes::{DeadLetter, Lanes};
-use crate::id::JobId;
+use crate::id::{CreatorId, JobId};
 use crate::page::{Cursor, Page, PageRequest};
 use crate::queue::{IdempotencyKey, JobRecord, JobStanding, OrderingKey, QueueError};
+use crate::store::Erased;
 
 impl Lanes {
     pub(super) fn records(
@@ -69,6 +72,36 @@ impl Lanes {
         });
         for key in keys {
             self.keys.remove(&(lane.creator, key));
+        }
+    }
+
+    pub(super) fn erase_lanes_of(&mut self, creator: CreatorId, limit: usize) -> Erased {
+        let of_creator = |lane: &OrderingKey| lane.creator == creator;
+        let open = self.jobs.values().filter(|job| {
+            job.last_error.is_some() || !matches!(job.state, JobState::Claimed { .. })
+        });
+        let lanes: BTreeSet<OrderingKey> = open
+            .map(|job| &job.lane)
+            .chain(self.dead.iter().map(|dead| &dead.ordering_key))
+            .filter(|lane| of_creator(lane))
+            .cloned()
+            .collect();
+        for lane in lanes.iter().take(limit) {
+            self.erase(lane);
+        }
+        let mut keys = 0;
+        self.retained.retain(|(_, owner, key)| {
+            let erased = *owner == creator && keys < limit;
+            if erased {
+                keys += 1;
+                self.keys.remove(&(*owner, key.clone()));
+            }
+            !erased
+        });
+        if lanes.len() < limit && keys < limit {
+            Erased::All
+        } else {
+            Erased::Some
         }
     }
 }

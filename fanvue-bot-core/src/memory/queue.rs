@@ -152,6 +152,14 @@ macro_rules! queue_over_lanes {
                 Ok(())
             }
 
+            async fn erase_lanes_of(
+                &self,
+                creator: $crate::id::CreatorId,
+                limit: usize,
+            ) -> Result<$crate::store::Erased, $crate::queue::QueueError> {
+                Ok(self.with_lanes(|lanes| lanes.erase_lanes_of(creator, limit)))
+            }
+
             async fn ready(&self) -> Result<(), $crate::queue::QueueError> {
                 $crate::memory::signal::Raised::wait(|act| {
                     self.with_lanes(|lanes| act(&mut lanes.signal));

@@ -23,6 +23,8 @@ use crate::time::Timestamp;
 pub(super) struct Records {
     creators: BTreeMap<CreatorId, Versioned<Creator>>,
     accounts: BTreeMap<AccountId, CreatorId>,
+    /// Creators who are not to come back.
+    erased: BTreeSet<CreatorId>,
     chats: BTreeMap<ConversationId, Chat>,
     /// When each chat that is to be woken is, the earliest first.
     wakes: BTreeSet<Wake>,
@@ -233,6 +235,9 @@ impl Records {
     ) -> Result<Revision, StoreError> {
         let stored = self.creators.get(&creator.id);
         let revision = successor(stored.map(|stored| stored.revision), expected)?;
+        if self.erased.contains(&creator.id) {
+            return Err(StoreError::Conflict);
+        }
         if let Some(account) = creator.account
             && self
                 .accounts
@@ -260,6 +265,9 @@ impl Records {
         let id = change.conversation.id;
         let stored = self.chats.get(&id);
         let revision = successor(stored.map(|chat| chat.state.revision), expected)?;
+        if self.erased.contains(&id.creator) && stored.is_none() {
+            return Err(StoreError::Conflict);
+        }
         check_rows(stored, change)?;
 
         // Nothing fails from here on.
@@ -347,6 +355,50 @@ impl Records {
         } else {
             Erased::Some
         }
+    }
+
+    pub(super) fn mark_erased(&mut self, id: CreatorId) {
+        self.erased.insert(id);
+        if let Some(creator) = self.creators.remove(&id)
+            && let Some(account) = creator.value.account
+        {
+            self.accounts.remove(&account);
+        }
+    }
+
+    pub(super) fn erase_creator(
+        &mut self,
+        id: CreatorId,
+        limit: usize,
+    ) -> Result<Erased, StoreError> {
+        if !self.erased.contains(&id) {
+            return Err(StoreError::not_marked());
+        }
+        let ends =
+            [Uuid::nil(), Uuid::max()].map(|fan| ConversationId::new(id, FanId::from_uuid(fan)));
+        let (mut conversations, mut rows) = (0, 0);
+        while let Some((first, chat)) = self.chats.range_mut(ends[0]..=ends[1]).next() {
+            let first = *first;
+            while rows < limit
+                && let Some((_, message)) = chat.messages.pop_first()
+            {
+                chat.sent_at.remove(&message.id);
+                rows += 1;
+            }
+            while rows < limit && chat.transactions.pop_first().is_some() {
+                rows += 1;
+            }
+            if rows >= limit || conversations >= limit {
+                return Ok(Erased::Some);
+            }
+            if let Some(chat) = self.chats.remove(&first)
+                && let Some(at) = chat.state.value.wake_at()
+            {
+                self.wakes.remove(&(at, first));
+            }
+            conversations += 1;
+        }
+        Ok(Erased::All)
     }
 
     pub(super) fn acquire_lease(

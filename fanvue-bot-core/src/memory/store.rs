@@ -157,6 +157,22 @@ macro_rules! store_over_records {
                 Ok(self.with_records(|records| records.erase(id, through, limit)))
             }
 
+            async fn mark_erased(
+                &self,
+                id: $crate::id::CreatorId,
+            ) -> Result<(), $crate::store::StoreError> {
+                self.with_records(|records| records.mark_erased(id));
+                Ok(())
+            }
+
+            async fn erase_creator(
+                &self,
+                id: $crate::id::CreatorId,
+                limit: usize,
+            ) -> Result<$crate::store::Erased, $crate::store::StoreError> {
+                self.with_records(|records| records.erase_creator(id, limit))
+            }
+
             async fn acquire_lease(
                 &self,
                 name: &$crate::store::LeaseName,

@@ -354,7 +354,7 @@ fn read(stored: Option<Versioned<String>>) -> Option<Ledger> {
     stored.and_then(|stored| Ledger::from_text(&stored.value))
 }
 
-pub(super) fn register(principal: &Principal) -> RegisterName {
+pub(crate) fn register(principal: &Principal) -> RegisterName {
     RegisterName::new(format!("rate/{principal}"))
 }
 

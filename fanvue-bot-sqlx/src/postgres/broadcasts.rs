@@ -9,7 +9,7 @@ use fanvue_bot_core::fan::FanProfile;
 use fanvue_bot_core::id::{BroadcastId, ConversationId, CreatorId, FanId};
 use fanvue_bot_core::page::{Page, PageRequest};
 use fanvue_bot_core::revision::{Revision, Versioned};
-use fanvue_bot_core::store::StoreError;
+use fanvue_bot_core::store::{Erased, StoreError};
 use fanvue_bot_core::time::Timestamp;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::PostgresBackend;
 use super::fault::Fault;
 use super::sql::{Columns, Values};
-use super::store::{MOST_ITEMS, revision};
+use super::store::{MOST_ITEMS, erase_of, revision};
 use super::text;
 use crate::cursor::BroadcastCursor;
 use crate::page::{none_of, one_more_than, page_of};
@@ -48,6 +48,7 @@ const TO_FAN: &str =
     "SELECT broadcast_id, standing, name FROM fanvue_bot.broadcasts_to($1, $2, $3, $4)";
 
 const FORGET: &str = "SELECT fanvue_bot.forget_recipient($1, $2)";
+const ERASE_CREATOR: &str = "SELECT fanvue_bot.erase_broadcasts_of($1, $2)";
 
 #[async_trait]
 impl Broadcasts for PostgresBackend {
@@ -262,6 +263,15 @@ impl Broadcasts for PostgresBackend {
             .add(fan.fan.as_uuid())?;
         self.database().call(FORGET, values).await?;
         Ok(())
+    }
+
+    async fn erase_broadcasts_of(
+        &self,
+        creator: CreatorId,
+        limit: usize,
+    ) -> Result<Erased, StoreError> {
+        let erased = erase_of(self.database(), ERASE_CREATOR, creator, limit).await?;
+        Ok(erased.unwrap_or(Erased::All))
     }
 }
 

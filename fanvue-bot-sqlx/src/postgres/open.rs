@@ -79,6 +79,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "shares",
         sql: include_str!("migrations/0013_shares.sql"),
     },
+    Migration {
+        version: 14,
+        name: "erased creators",
+        sql: include_str!("migrations/0014_erased_creators.sql"),
+    },
 ];
 
 /// Postgres 14, as `server_version_num` writes it.

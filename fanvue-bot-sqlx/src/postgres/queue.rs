@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use fanvue_bot_core::backend::BackendError;
-use fanvue_bot_core::id::JobId;
+use fanvue_bot_core::id::{CreatorId, JobId};
 use fanvue_bot_core::page::{Page, PageRequest};
 use fanvue_bot_core::queue::{
     Claim, ClaimLimits, ClaimedLane, Enqueued, FailureNote, JobQueue, JobRecord, NewJob,
     OrderingKey, QueueError, WorkerId,
 };
+use fanvue_bot_core::store::Erased;
 use fanvue_bot_core::time::Timestamp;
 use sqlx::postgres::PgRow;
 
@@ -21,7 +22,7 @@ use super::fault::Fault;
 use super::group::{Batcher, Call};
 use super::options::PostgresBuilder;
 use super::sql::{Columns, Database, Values};
-use super::store::MOST_ITEMS;
+use super::store::{MOST_ITEMS, erase_of};
 use super::wake::{self, Shared};
 use crate::cursor::JobCursor;
 use crate::job_id;
@@ -36,6 +37,7 @@ const JOBS: &str = "\
     SELECT seq, id, kind, priority, due_at, attempt, cause, failed_at \
     FROM fanvue_bot.jobs_after($1, $2, $3, $4)";
 const ERASE: &str = "SELECT fanvue_bot.erase_lane($1, $2, $3, $4)";
+const ERASE_CREATOR: &str = "SELECT fanvue_bot.erase_jobs_of($1, $2)";
 const RESCHEDULE: &str = "SELECT fanvue_bot.reschedule($1, $2, $3, $4)";
 const DEAD_LETTER: &str = "SELECT fanvue_bot.dead_letter($1, $2, $3, $4, $5)";
 
@@ -171,6 +173,11 @@ impl JobQueue for PostgresBackend {
             .add(to)?;
         self.database().call(ERASE, values).await?;
         Ok(())
+    }
+
+    async fn erase_lanes_of(&self, creator: CreatorId, limit: usize) -> Result<Erased, QueueError> {
+        let erased = erase_of(self.database(), ERASE_CREATOR, creator, limit).await?;
+        Ok(erased.unwrap_or(Erased::All))
     }
 
     async fn ready(&self) -> Result<(), QueueError> {

@@ -21,7 +21,7 @@ use sqlx::postgres::PgRow;
 use super::PostgresBackend;
 use super::claim::lease_micros;
 use super::fault::Fault;
-use super::sql::{Columns, Values};
+use super::sql::{Columns, Database, Values};
 use crate::cursor::{DueCursor, MessageCursor, TransactionCursor};
 use crate::page::{none_of, one_more_than, page_of};
 use crate::row::{
@@ -63,6 +63,10 @@ const DUE: &str =
     "SELECT creator_id, fan_id, wake_at FROM fanvue_bot.due_after($1, $2, $3, $4, $5, $6)";
 
 const ERASE: &str = "SELECT fanvue_bot.erase_messages($1, $2, $3, $4)";
+
+const MARK_ERASED: &str = "SELECT fanvue_bot.mark_erased($1)";
+
+const ERASE_CREATOR: &str = "SELECT fanvue_bot.erase_creator($1, $2)";
 
 const ACQUIRE: &str = "SELECT fence, until FROM fanvue_bot.acquire_lease($1, $2, $3, $4)";
 
@@ -257,6 +261,17 @@ impl Store for PostgresBackend {
         })
     }
 
+    async fn mark_erased(&self, id: CreatorId) -> Result<(), StoreError> {
+        let values = Values::default().add(id.as_uuid())?;
+        self.database().call(MARK_ERASED, values).await?;
+        Ok(())
+    }
+
+    async fn erase_creator(&self, id: CreatorId, limit: usize) -> Result<Erased, StoreError> {
+        let erased = erase_of(self.database(), ERASE_CREATOR, id, limit).await?;
+        erased.ok_or_else(StoreError::not_marked)
+    }
+
     async fn acquire_lease(
         &self,
         name: &LeaseName,
@@ -443,4 +458,25 @@ fn message(row: &PgRow, of: ConversationId) -> Result<MessageRow, CorruptField> 
         decision,
         deleted_at: columns.get(16, "deleted_at")?,
     })
+}
+
+/// Erases up to `limit` rows of a creator by a function that answers how many went; none went if nothing is left.
+/// `None` if the function refused.
+pub(super) async fn erase_of(
+    database: &Database,
+    sql: &'static str,
+    creator: CreatorId,
+    limit: usize,
+) -> Result<Option<Erased>, Fault> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let values = Values::default().add(creator.as_uuid())?.add(limit)?;
+    let rows = database.call(sql, values).await?;
+    let count: Option<i64> = match rows.first() {
+        Some(row) => Columns::new(row, "erased_creators").get(0, "count")?,
+        None => None,
+    };
+    Ok(count.map(|count| match count {
+        0 => Erased::All,
+        _ => Erased::Some,
+    }))
 }

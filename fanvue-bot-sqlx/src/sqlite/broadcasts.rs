@@ -9,7 +9,7 @@ use fanvue_bot_core::fan::FanProfile;
 use fanvue_bot_core::id::{BroadcastId, ConversationId, CreatorId, FanId};
 use fanvue_bot_core::page::{Page, PageRequest};
 use fanvue_bot_core::revision::{Revision, Versioned};
-use fanvue_bot_core::store::StoreError;
+use fanvue_bot_core::store::{Erased, StoreError};
 use fanvue_bot_core::time::Timestamp;
 use sqlx::sqlite::SqliteRow;
 
@@ -17,7 +17,7 @@ use super::SqliteBackend;
 use super::fault::Fault;
 use super::sql::{Columns, Values, fetch, json_keys};
 use super::store::{MOST_ITEMS, revision};
-use super::write::{BroadcastWrite, Call, Op};
+use super::write::{BroadcastWrite, Call, ErasingCreator, Op};
 use crate::cursor::BroadcastCursor;
 use crate::page::{none_of, one_more_than, page_of};
 use crate::row::{BroadcastRow, CorruptField, rejected, standing};
@@ -282,6 +282,15 @@ impl Broadcasts for SqliteBackend {
         Call::make(self.inbox(), forget, Op::WriteBroadcast)
             .await
             .map(drop)
+    }
+
+    async fn erase_broadcasts_of(
+        &self,
+        creator: CreatorId,
+        limit: usize,
+    ) -> Result<Erased, StoreError> {
+        let args = ErasingCreator::of(creator, limit);
+        Call::make(self.inbox(), args, Op::EraseBroadcasts).await
     }
 }
 

@@ -47,6 +47,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "broadcasts",
         sql: include_str!("migrations/0006_broadcasts.sql"),
     },
+    Migration {
+        version: 7,
+        name: "erased creators",
+        sql: include_str!("migrations/0007_erased_creators.sql"),
+    },
 ];
 
 /// `PRAGMA application_id` of a database of this library, set by the first migration.

@@ -4,18 +4,21 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use fanvue_bot_core::backend::BackendError;
+use fanvue_bot_core::id::CreatorId;
 use fanvue_bot_core::page::{Page, PageRequest};
 use fanvue_bot_core::queue::{
     Claim, ClaimLimits, ClaimedLane, Enqueued, FailureNote, JobQueue, JobRecord, NewJob,
     OrderingKey, QueueError, WorkerId,
 };
+use fanvue_bot_core::store::Erased;
 use fanvue_bot_core::time::Timestamp;
 use sqlx::sqlite::SqliteRow;
 
 use super::sql::{Columns, Values, fetch};
 use super::store::MOST_ITEMS;
 use super::write::{
-    Call, Claiming, Completing, DeadLettering, ErasingLane, Extending, Op, Rescheduling,
+    Call, Claiming, Completing, DeadLettering, ErasingCreator, ErasingLane, Extending, Op,
+    Rescheduling,
 };
 use super::{SqliteBackend, wake};
 use crate::cursor::JobCursor;
@@ -147,6 +150,11 @@ impl JobQueue for SqliteBackend {
     async fn erase_lane(&self, lane: &OrderingKey) -> Result<(), QueueError> {
         let args = ErasingLane { lane: lane.clone() };
         Call::make(self.inbox(), args, Op::EraseLane).await
+    }
+
+    async fn erase_lanes_of(&self, creator: CreatorId, limit: usize) -> Result<Erased, QueueError> {
+        let args = ErasingCreator::of(creator, limit);
+        Call::make(self.inbox(), args, Op::EraseJobs).await
     }
 
     async fn ready(&self) -> Result<(), QueueError> {

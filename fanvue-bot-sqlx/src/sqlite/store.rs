@@ -21,7 +21,9 @@ use sqlx::sqlite::SqliteRow;
 use super::SqliteBackend;
 use super::fault::Fault;
 use super::sql::{Columns, Values, fetch};
-use super::write::{Acquiring, Call, ErasingMessages, Op, Releasing, SettingRegister};
+use super::write::{
+    Acquiring, Call, ErasingCreator, ErasingMessages, MarkingErased, Op, Releasing, SettingRegister,
+};
 use crate::cursor::{DueCursor, MessageCursor, TransactionCursor};
 use crate::page::{none_of, one_more_than, page_of};
 use crate::row::{
@@ -295,6 +297,16 @@ impl Store for SqliteBackend {
             limit: i64::try_from(limit).unwrap_or(i64::MAX),
         };
         Call::make(self.inbox(), args, Op::EraseMessages).await
+    }
+
+    async fn mark_erased(&self, id: CreatorId) -> Result<(), StoreError> {
+        let args = MarkingErased { creator: id };
+        Call::make(self.inbox(), args, Op::MarkErased).await
+    }
+
+    async fn erase_creator(&self, id: CreatorId, limit: usize) -> Result<Erased, StoreError> {
+        let args = ErasingCreator::of(id, limit);
+        Call::make(self.inbox(), args, Op::EraseCreator).await
     }
 
     async fn acquire_lease(

@@ -1,18 +1,20 @@
-//! A fan who was erased is in no file of the database and in no row, plain or encoded.
+//! A fan or a creator who was erased is in no file of the database and in no row, plain or encoded.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
+use fanvue_bot_core::broadcast::{Broadcast, Broadcasts, Segment, Template};
 use fanvue_bot_core::ceiling::Ceiling;
+use fanvue_bot_core::client::{FanList, SmartList};
 use fanvue_bot_core::conversation::{Clearance, Conversation, Phase, Purpose, Reply, Turn};
 use fanvue_bot_core::creator::Creator;
 use fanvue_bot_core::decision::{Decision, Outcome};
 use fanvue_bot_core::entropy::Seed;
 use fanvue_bot_core::fan::FanProfile;
 use fanvue_bot_core::flow::{Context, Input, Timing, step};
-use fanvue_bot_core::id::{ConversationId, MessageId, TurnId};
+use fanvue_bot_core::id::{BroadcastId, ConversationId, CreatorId, FanId, MessageId, TurnId};
 use fanvue_bot_core::ledger::Reference;
 use fanvue_bot_core::message::Content;
 use fanvue_bot_core::persona::Persona;
@@ -24,7 +26,7 @@ use fanvue_bot_sqlx::{PostgresBackend, SqliteBackend};
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use crate::given::{at, conversation_id, db, message, transaction};
+use crate::given::{Db, at, conversation_id, db, message, transaction};
 use crate::postgres::server::fresh;
 
 const CANARY: &str = "Canary-7f3a-words";
@@ -161,16 +163,90 @@ async fn erase<B: Store + JobQueue>(backend: &B, id: ConversationId) {
     assert!(stored.value.erasure.unwrap().finished_at.is_some());
 }
 
+/// The creator's own words too: persona, a broadcast, what its recipients go by.
+async fn live_as_creator<B: Store + JobQueue + Broadcasts>(backend: &B, id: ConversationId) {
+    live(backend, id).await;
+    let stored = backend.creator(id.creator).await.unwrap().unwrap();
+    let mut mia = stored.value;
+    mia.persona = Persona::named(CANARY).biography(CANARY.repeat(50));
+    let change = mia.into();
+    backend
+        .commit(&change, Some(stored.revision))
+        .await
+        .unwrap();
+    let broadcast = BroadcastId::from_uuid(Uuid::from_u128(MESSAGES + 1));
+    let segment = Segment::of([FanList::Smart(SmartList::Subscribers)]);
+    let template = Template::text(CANARY);
+    let made = Broadcast::new(broadcast, id.creator, template, segment, at(0));
+    backend.put_broadcast(&made, None).await.unwrap();
+    let mut fans = Vec::new();
+    for number in 1..=20 {
+        let mut fan = FanProfile::new(FanId::from_uuid(Uuid::from_u128(MESSAGES + number)));
+        fan.display_name = Some(CANARY.into());
+        fans.push(fan);
+    }
+    let added = backend.add_recipients(id.creator, broadcast, &fans).await;
+    added.unwrap();
+}
+
+/// As the engine does it: the mark, then the rows, some at a time.
+async fn erase_creator<B: Store + JobQueue + Broadcasts>(backend: &B, creator: CreatorId) {
+    backend.mark_erased(creator).await.unwrap();
+    while backend.erase_creator(creator, 7).await.unwrap() == Erased::Some {}
+    while backend.erase_lanes_of(creator, 7).await.unwrap() == Erased::Some {}
+    while backend.erase_broadcasts_of(creator, 7).await.unwrap() == Erased::Some {}
+}
+
+/// Every byte of the files that lie beside the database.
+fn files(db: &Db) -> Vec<u8> {
+    let files = std::fs::read_dir(db.dir.path()).unwrap();
+    files
+        .flat_map(|file| std::fs::read(file.unwrap().path()).unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn no_file_of_the_database_holds_anything_of_an_erased_creator_once_it_is_closed() {
+    let db = db().await;
+    let id = conversation_id(1, 1);
+    live_as_creator(&db.backend, id).await;
+    db.backend.close().await;
+    let before = found_in(&files(&db));
+    assert!(before.len() > 40, "it is looked for where it is");
+
+    let again = SqliteBackend::open(&db.path).await.unwrap();
+    erase_creator(&again, id.creator).await;
+    again.close().await;
+    assert_eq!(found_in(&files(&db)), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn no_row_of_any_table_on_postgres_holds_anything_of_an_erased_creator() {
+    let Some(database) = fresh().await else {
+        return;
+    };
+    let backend = Arc::new(PostgresBackend::open(database.address()).await.unwrap());
+    let mut admin = database.connect_as_admin().await;
+    let (id, other) = (conversation_id(1, 1), conversation_id(2, 1));
+    live_as_creator(&*backend, id).await;
+    let before = found_in(&dump(&backend, &mut admin).await);
+    assert!(before.len() > 40, "it is looked for where it is");
+    erase_creator(&*backend, id.creator).await;
+    let after = found_in(&dump(&backend, &mut admin).await);
+    assert_eq!(after, Vec::<String>::new());
+
+    // Another creator of the same fan keeps everything.
+    live_as_creator(&*backend, other).await;
+    let of_other = found_in(&dump(&backend, &mut admin).await);
+    erase_creator(&*backend, id.creator).await;
+    assert_eq!(found_in(&dump(&backend, &mut admin).await), of_other);
+}
+
 #[tokio::test]
 async fn no_file_of_the_database_holds_anything_of_an_erased_fan_once_it_is_closed() {
     let db = db().await;
     let id = conversation_id(1, 1);
-    let files = || {
-        let files = std::fs::read_dir(db.dir.path()).unwrap();
-        files
-            .flat_map(|file| std::fs::read(file.unwrap().path()).unwrap())
-            .collect::<Vec<u8>>()
-    };
+    let files = || files(&db);
     live(&db.backend, id).await;
     db.backend.close().await;
     let before = found_in(&files());

@@ -40,18 +40,18 @@ async fn talking(plan: FaultPlan) -> Scene {
     scene
 }
 
-fn chat_of_another_fan() -> ConversationId {
+pub(crate) fn chat_of_another_fan() -> ConversationId {
     let fan = "fa000000-0000-4000-8000-000000000002".parse().unwrap();
     ConversationId::new(creator(), fan)
 }
 
-fn chat_with_another_creator() -> ConversationId {
+pub(crate) fn chat_with_another_creator() -> ConversationId {
     let other: CreatorId = "5b0f3c1e-0000-4000-8000-00000000beef".parse().unwrap();
     ConversationId::new(other, fan())
 }
 
 /// A message and a job of somebody else.
-async fn neighbor(scene: &Scene, id: ConversationId) {
+pub(crate) async fn neighbor(scene: &Scene, id: ConversationId) {
     let now = scene.clock.now();
     let mut change = ConversationChange::new(Conversation::new(id, Seed::new(1)));
     change.messages = vec![Message {
@@ -176,7 +176,7 @@ async fn a_fan_of_whom_nothing_is_held_cannot_be_erased() {
 }
 
 /// Polls once: on the memory adapters whatever is not done then hangs, and dropping it is a process that is killed.
-async fn unless_killed<F: Future>(call: F) -> Option<F::Output> {
+pub(crate) async fn unless_killed<F: Future>(call: F) -> Option<F::Output> {
     let mut call = pin!(call);
     poll_fn(move |context| {
         Poll::Ready(match call.as_mut().poll(context) {

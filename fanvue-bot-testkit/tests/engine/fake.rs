@@ -35,6 +35,8 @@ struct State {
     valid_token: Option<String>,
     refusals: VecDeque<ClientError>,
     reads_of_one: u32,
+    revoked: u32,
+    keeps_grants: bool,
 }
 
 impl Fanvue {
@@ -43,6 +45,16 @@ impl Fanvue {
             clock,
             state: Mutex::default(),
         }
+    }
+
+    /// How many grants were revoked.
+    pub(crate) fn revoked(&self) -> u32 {
+        self.with(|state| state.revoked)
+    }
+
+    /// No grant can be revoked any more.
+    pub(crate) fn keep_grants(&self) {
+        self.with(|state| state.keeps_grants = true);
     }
 
     fn with<R>(&self, act: impl FnOnce(&mut State) -> R) -> R {
@@ -118,7 +130,13 @@ impl FanvueClient for Fanvue {
         _app: &AppCredentials,
         _token: &RefreshToken,
     ) -> Result<(), ClientError> {
-        Ok(())
+        self.with(|state| {
+            if state.keeps_grants {
+                return Err(ClientError::unavailable("revocation is down"));
+            }
+            state.revoked += 1;
+            Ok(())
+        })
     }
 
     async fn current_user(&self, _auth: &Auth) -> Result<User, ClientError> {

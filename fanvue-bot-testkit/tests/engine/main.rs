@@ -7,6 +7,7 @@
 
 mod approvals;
 mod erasing;
+mod erasing_creator;
 mod fake;
 mod human;
 mod ids;

@@ -115,6 +115,23 @@ impl Scene {
         self.tokens.connect(creator(), &tokens).await.unwrap();
     }
 
+    /// Seals a secret of this kind for the creator.
+    pub(crate) async fn seal(&self, kind: SecretKind) {
+        let id = SecretId::of_creator(creator(), kind);
+        let secret = Secret::new("canary");
+        self.vault.put(&id, &secret, None).await.unwrap();
+    }
+
+    /// Of how many kinds a secret of the creator is sealed.
+    pub(crate) async fn sealed(&self) -> usize {
+        let mut sealed = 0;
+        for kind in SecretKind::ALL {
+            let id = SecretId::of_creator(creator(), *kind);
+            sealed += usize::from(self.vault.get(&id).await.unwrap().is_some());
+        }
+        sealed
+    }
+
     /// The account is connected no longer.
     pub(crate) async fn disconnect(&self) {
         let id = SecretId::of_creator(creator(), SecretKind::TokenSet);

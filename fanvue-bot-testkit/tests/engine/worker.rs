@@ -17,6 +17,7 @@ use fanvue_bot_core::queue::{
     Claim, ClaimLimits, ClaimedLane, Enqueued, FailureNote, IdempotencyKey, JobQueue, JobRecord,
     NewJob, OrderingKey, QueueError, WorkerId,
 };
+use fanvue_bot_core::store::Erased;
 use fanvue_bot_core::time::{Clock as _, Timestamp};
 use fanvue_bot_core::worker::{Worker, WorkerOptions, WorkerReport};
 use fanvue_bot_testkit::clock::VirtualClock;
@@ -442,6 +443,10 @@ impl JobQueue for Steered {
 
     async fn erase_lane(&self, lane: &OrderingKey) -> Result<(), QueueError> {
         self.memory.erase_lane(lane).await
+    }
+
+    async fn erase_lanes_of(&self, creator: CreatorId, limit: usize) -> Result<Erased, QueueError> {
+        self.memory.erase_lanes_of(creator, limit).await
     }
 
     async fn ready(&self) -> Result<(), QueueError> {

@@ -2,7 +2,6 @@
 
 mod answer;
 mod asked;
-mod named;
 
 use std::sync::Arc;
 
@@ -18,8 +17,8 @@ use fanvue_bot_core::engine::Engine;
 use fanvue_bot_core::page::{Cursor, Page, PageRequest};
 use serde::{Deserialize, Serialize};
 
-use self::named::{Named, Owner};
 use super::ask;
+use super::path::{Named, Owner};
 
 /// How many items a list has in one answer, where nothing else is asked for.
 const PAGE: u64 = 20;

@@ -98,6 +98,9 @@ fn accept<'c>(
     facts: &mut Facts,
     rows: &mut Rows<'c>,
 ) -> Result<Revision, StoreError> {
+    if expected.is_none() && !facts.may_add(change.creator()) {
+        return Err(StoreError::Conflict);
+    }
     match change {
         ChangeRows::Creator(row) => {
             let next = successor(facts.creator(row.creator), expected)?;

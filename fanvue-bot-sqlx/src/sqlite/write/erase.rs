@@ -36,12 +36,12 @@ const TRANSACTIONS: &str = "\
 
 const LANE: &str = "SELECT lane_id FROM lanes WHERE creator_id = ?1 AND lane = ?2";
 
-const WAITING_KEYS: &str = "\
+pub(super) const WAITING_KEYS: &str = "\
     DELETE FROM job_keys WHERE seq IN (SELECT seq FROM jobs WHERE lane_id = ?1 AND token = 0)";
 
-const WAITING: &str = "DELETE FROM jobs WHERE lane_id = ?1 AND token = 0";
+pub(super) const WAITING: &str = "DELETE FROM jobs WHERE lane_id = ?1 AND token = 0";
 
-const NOTES: &str =
+pub(super) const NOTES: &str =
     "UPDATE jobs SET last_error = NULL WHERE lane_id = ?1 AND last_error IS NOT NULL";
 
 const DEAD_KEYS: &str = "\

@@ -8,9 +8,9 @@ use fanvue_bot_core::store::{Erased, Lease, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Acquiring, BroadcastWrite, Claiming, Completing, DeadLettering, DeletingSecret, ErasingLane,
-    ErasingMessages, Extending, Intake, PuttingSecret, Releasing, Rescheduling, RewrappingSecret,
-    SettingRegister, Transaction, Written, commit, end,
+    Acquiring, BroadcastWrite, Claiming, Completing, DeadLettering, DeletingSecret, ErasingCreator,
+    ErasingLane, ErasingMessages, Extending, Intake, MarkingErased, PuttingSecret, Releasing,
+    Rescheduling, RewrappingSecret, SettingRegister, Transaction, Written, commit, end,
 };
 use crate::sqlite::fault::Fault;
 
@@ -69,6 +69,10 @@ pub(in crate::sqlite) enum Op {
     RewrapSecret(Call<RewrappingSecret, Rewrapped, VaultError>),
     EraseMessages(Call<ErasingMessages, Erased, StoreError>),
     EraseLane(Call<ErasingLane, (), QueueError>),
+    MarkErased(Call<MarkingErased, (), StoreError>),
+    EraseCreator(Call<ErasingCreator, Erased, StoreError>),
+    EraseJobs(Call<ErasingCreator, Erased, QueueError>),
+    EraseBroadcasts(Call<ErasingCreator, Erased, StoreError>),
     WriteBroadcast(Call<BroadcastWrite, Revision, StoreError>),
     Close(oneshot::Sender<()>),
 }
@@ -90,6 +94,10 @@ impl Op {
             Self::RewrapSecret(call) => call.answer(),
             Self::EraseMessages(call) => call.answer(),
             Self::EraseLane(call) => call.answer(),
+            Self::MarkErased(call) => call.answer(),
+            Self::EraseCreator(call) => call.answer(),
+            Self::EraseJobs(call) => call.answer(),
+            Self::EraseBroadcasts(call) => call.answer(),
             Self::WriteBroadcast(call) => call.answer(),
             Self::Close(_) => {}
         }
@@ -111,6 +119,10 @@ impl Op {
             Self::RewrapSecret(call) => call.fail(fault),
             Self::EraseMessages(call) => call.fail(fault),
             Self::EraseLane(call) => call.fail(fault),
+            Self::MarkErased(call) => call.fail(fault),
+            Self::EraseCreator(call) => call.fail(fault),
+            Self::EraseJobs(call) => call.fail(fault),
+            Self::EraseBroadcasts(call) => call.fail(fault),
             Self::WriteBroadcast(call) => call.fail(fault),
             Self::Close(_) => {}
         }
@@ -167,6 +179,10 @@ impl<'o> Group<'o> {
                 Op::RewrapSecret(call) => call.run(transaction).await?,
                 Op::EraseMessages(call) => call.run(transaction).await?,
                 Op::EraseLane(call) => call.run(transaction).await?,
+                Op::MarkErased(call) => call.run(transaction).await?,
+                Op::EraseCreator(call) => call.run(transaction).await?,
+                Op::EraseJobs(call) => call.run_jobs(transaction).await?,
+                Op::EraseBroadcasts(call) => call.run_broadcasts(transaction).await?,
                 Op::WriteBroadcast(call) => call.run(transaction).await?,
                 Op::Intake(_) | Op::Complete(_) | Op::Close(_) => {}
             }

@@ -12,8 +12,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _};
 use uuid::Uuid;
 
 use super::{
-    Claiming, State, Transaction, broadcast, claim, commit, end, erase, lanes, lease, purge,
-    register, secret, statement,
+    Claiming, State, Transaction, broadcast, claim, commit, end, erase, erase_creator, lanes,
+    lease, purge, register, secret, statement,
 };
 use crate::sqlite::{
     SqliteBackend, SqliteBuilder, broadcasts, decisions, queue, store, vault, wake,
@@ -27,6 +27,7 @@ fn statements() -> Vec<String> {
         decisions::STATEMENTS,
         end::STATEMENTS,
         erase::STATEMENTS,
+        erase_creator::STATEMENTS,
         lanes::STATEMENTS,
         lease::STATEMENTS,
         purge::STATEMENTS,

@@ -82,6 +82,7 @@ macro_rules! __broadcasts_cases {
                 a_fan_is_forgotten_and_the_others_stay
                 no_creator_sees_anothers_recipients
                 every_standing_reads_back
+                erasing_a_creator_takes_broadcasts_and_recipients
             }
         }
     };

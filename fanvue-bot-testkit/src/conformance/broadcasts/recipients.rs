@@ -7,7 +7,8 @@ use fanvue_bot_core::broadcast::{Broadcasts, Recipient, Standing};
 use fanvue_bot_core::conversation::Skip;
 use fanvue_bot_core::fan::FanProfile;
 use fanvue_bot_core::id::FanId;
-use fanvue_bot_core::store::StoreError;
+use fanvue_bot_core::page::PageRequest;
+use fanvue_bot_core::store::{Erased, StoreError};
 
 use super::{id, put};
 use crate::conformance::given::{conversation_id, creator_id, fan_id};
@@ -295,4 +296,40 @@ pub async fn every_standing_reads_back(broadcasts: Arc<dyn Broadcasts>) {
         sorted.sort_unstable();
         sorted
     });
+}
+
+pub async fn erasing_a_creator_takes_broadcasts_and_recipients(broadcasts: Arc<dyn Broadcasts>) {
+    for (creator, number) in [(1, 1), (1, 2), (1, 3), (2, 1)] {
+        put(&*broadcasts, creator, number).await;
+    }
+    add(&*broadcasts, 1, 1, &fans(1..=4)).await;
+    add(&*broadcasts, 1, 2, &fans(1..=3)).await;
+    add(&*broadcasts, 2, 1, &fans(1..=2)).await;
+    let mut parts = 1;
+    while broadcasts
+        .erase_broadcasts_of(creator_id(1), 2)
+        .await
+        .unwrap()
+        == Erased::Some
+    {
+        parts += 1;
+        assert!(parts < 100, "the erasure does not end");
+    }
+    assert!(parts >= 5, "{parts} parts of two for ten rows");
+    let page = PageRequest::first(10);
+    let left = broadcasts.broadcasts(creator_id(1), &page).await.unwrap();
+    assert!(left.items.is_empty());
+    for number in [1, 2] {
+        let counts = broadcasts.recipient_counts(creator_id(1), id(number)).await;
+        assert_eq!(counts.unwrap(), []);
+    }
+    let other = broadcasts.broadcasts(creator_id(2), &page).await.unwrap();
+    assert_eq!(other.items.len(), 1);
+    let counts = broadcasts.recipient_counts(creator_id(2), id(1)).await;
+    assert_eq!(counts.unwrap(), [(Standing::Waiting, 2)]);
+    let again = broadcasts
+        .erase_broadcasts_of(creator_id(1), 2)
+        .await
+        .unwrap();
+    assert_eq!(again, Erased::All);
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use fanvue_bot_core::id::JobId;
 use fanvue_bot_core::queue::{ClaimLimits, Enqueued, JobQueue, NewJob};
+use fanvue_bot_core::time::Timestamp;
 
 use super::Time;
 use super::given::{far, job, worker};
@@ -13,9 +14,14 @@ use crate::conformance::cut::{CUTS, cut};
 
 /// Everything that can still be claimed, whatever the time.
 async fn drain(queue: &dyn JobQueue, time: &Time) -> Vec<JobId> {
+    drain_at(queue, time, far()).await
+}
+
+/// Everything that is due at `now`.
+async fn drain_at(queue: &dyn JobQueue, time: &Time, now: Timestamp) -> Vec<JobId> {
     let mut drained = Vec::new();
     loop {
-        let lanes = claim_at(queue, 100, time, far()).await;
+        let lanes = claim_at(queue, 100, time, now).await;
         if lanes.is_empty() {
             return drained;
         }
@@ -45,7 +51,9 @@ pub async fn a_dropped_enqueue_adds_all_or_none(queue: Arc<dyn JobQueue>, time: 
         } else {
             assert!(duplicates == 0 || duplicates == 5, "{duplicates} of 5");
         }
-        assert_eq!(drain(&queue, &time).await.len(), 5);
+        // At a time at which the names of what has ended are still taken: the dropped call may be under way.
+        let drained = drain_at(&queue, &time, time.now()).await;
+        assert_eq!(drained.len(), 5);
     }
 }
 

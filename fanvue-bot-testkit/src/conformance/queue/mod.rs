@@ -161,6 +161,8 @@ macro_rules! __queue_cases {
                 the_names_of_an_erased_lane_are_free
                 erasing_a_lane_leaves_a_claimed_job_to_its_worker
                 erasing_a_lane_leaves_all_others
+                erasing_a_creator_takes_all_their_lanes_and_names
+                erasing_a_creator_leaves_claimed_jobs_to_their_workers
             }
             cancel {
                 a_dropped_enqueue_adds_all_or_none

@@ -1,4 +1,4 @@
-//! What the queue holds of one lane: listed, and erased.
+//! What the queue holds of one lane: listed, and erased; and of one creator: erased.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,9 +9,10 @@ use fanvue_bot_core::queue::{
     Enqueued, FailureNote, IdempotencyKey, JobQueue, JobRecord, JobStanding, NewJob, OrderingKey,
     Priority, QueueError,
 };
+use fanvue_bot_core::store::Erased;
 
 use super::Time;
-use super::given::{conversation_id, far, job};
+use super::given::{conversation_id, creator_id, far, job};
 use super::hands::{add, assert_idle_at, claim, claim_job, claim_job_at, claims, finish, note};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -227,4 +228,71 @@ pub async fn erasing_a_lane_leaves_all_others(queue: Arc<dyn JobQueue>, time: Ti
     left.sort_by(|a, b| a.ordering_key.cmp(&b.ordering_key));
     let keys: Vec<_> = left.iter().map(|lane| lane.ordering_key.clone()).collect();
     assert_eq!(keys, [lane(1, 2), lane(2, 1)]);
+}
+
+/// Erases in parts of `limit`, at most 1,000.
+async fn erase_creator(queue: &dyn JobQueue, creator: u32, limit: usize) {
+    for _ in 1..1_000 {
+        let erased = queue.erase_lanes_of(creator_id(creator), limit).await;
+        if erased.unwrap() == Erased::All {
+            return;
+        }
+    }
+    panic!("the erasure does not end");
+}
+
+pub async fn erasing_a_creator_takes_all_their_lanes_and_names(
+    queue: Arc<dyn JobQueue>,
+    time: Time,
+) {
+    let lanes = [(1, 1), (1, 2), (1, 3), (2, 1)];
+    let jobs = |number| lanes.map(|(creator, fan)| named(creator, fan, number, &time));
+    // One of each lane is done, one is given up, one waits.
+    add(&queue, &jobs(1)).await;
+    finish(&queue, &time, claim(&queue, 10, &time).await).await;
+    add(&queue, &jobs(2)).await;
+    for lane in claim(&queue, 10, &time).await {
+        let held = claims(lane.jobs).remove(0);
+        queue.dead_letter(held, time.now(), &note()).await.unwrap();
+    }
+    add(&queue, &jobs(3)).await;
+
+    let first = queue.erase_lanes_of(creator_id(1), 2).await.unwrap();
+    assert_eq!(first, Erased::Some);
+    erase_creator(&*queue, 1, 2).await;
+    erase_creator(&*queue, 3, 2).await;
+    for fan in 1..=3 {
+        assert_eq!(ids(&*queue, &lane(1, fan)).await, []);
+    }
+    assert_eq!(ids(&*queue, &lane(2, 1)).await.len(), 2);
+    for number in 1..=3 {
+        let enqueued = queue.enqueue(&jobs(number)).await.unwrap();
+        let new = |enqueued: &Enqueued| matches!(enqueued, Enqueued::New(_));
+        assert!(enqueued[..3].iter().all(new), "{enqueued:?}");
+        assert_eq!(enqueued[3], Enqueued::Duplicate);
+    }
+    assert_eq!(claim(&queue, 10, &time).await.len(), 4);
+}
+
+pub async fn erasing_a_creator_leaves_claimed_jobs_to_their_workers(
+    queue: Arc<dyn JobQueue>,
+    time: Time,
+) {
+    let id = add(&queue, &[named(1, 1, 1, &time)]).await[0];
+    let held = claim_job(&queue, &time).await.claim;
+    queue.reschedule(held, time.now(), &note()).await.unwrap();
+    let held = claim_job(&queue, &time).await.claim;
+    add(&queue, &[named(1, 1, 2, &time), named(1, 2, 1, &time)]).await;
+    erase_creator(&*queue, 1, 10).await;
+
+    let records = read(&*queue, &lane(1, 1), 10).await;
+    let [record] = &*records else {
+        panic!("{records:?}");
+    };
+    assert_eq!(record.job, id);
+    assert_eq!(record.standing, JobStanding::Open { last_error: None });
+    queue.complete(vec![held], time.now()).await.unwrap();
+    assert_idle_at(&queue, &time, far()).await;
+    add(&queue, &[named(1, 1, 3, &time)]).await;
+    claim_job(&queue, &time).await;
 }

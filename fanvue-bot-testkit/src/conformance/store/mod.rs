@@ -13,6 +13,7 @@ pub mod conversations;
 pub mod creators;
 pub mod deletions;
 pub mod due;
+pub mod erased_creators;
 pub mod erasure;
 pub mod fans;
 pub mod leases;
@@ -178,6 +179,14 @@ macro_rules! __store_cases {
                 an_erasure_of_one_fan_leaves_all_others
                 an_erased_conversation_goes_on_at_its_revision
             }
+            erased_creators {
+                a_marked_creator_is_unknown_and_the_account_is_free
+                nothing_new_is_stored_of_a_marked_creator
+                a_creator_who_is_not_marked_is_not_erased
+                all_of_a_marked_creator_is_erased_and_nothing_of_others
+                a_creator_is_erased_in_parts
+                who_worked_on_an_erased_conversation_commits_nothing
+            }
             due {
                 a_conversation_is_due_from_its_time_on
                 a_conversation_that_waits_for_nobody_is_not_due
@@ -292,6 +301,7 @@ mod tests {
                 "changes" => include_str!("changes.rs"),
                 "fans" => include_str!("fans.rs"),
                 "deletions" => include_str!("deletions.rs"),
+                "erased_creators" => include_str!("erased_creators.rs"),
                 "erasure" => include_str!("erasure.rs"),
                 "due" => include_str!("due.rs"),
                 "transactions" => include_str!("transactions.rs"),

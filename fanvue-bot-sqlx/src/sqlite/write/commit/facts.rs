@@ -44,6 +44,11 @@ const ACCOUNTS: &str = "\
     FROM json_each(?1) AS k CROSS JOIN creators AS c \
     WHERE c.account_id = unhex(k.value)";
 
+const ERASED: &str = "\
+    SELECT e.creator_id \
+    FROM json_each(?1) AS k CROSS JOIN erased_creators AS e \
+    WHERE e.creator_id = unhex(k.value)";
+
 /// Stored revisions, messages, transactions and accounts, as far as the calls at hand name them; kept up to date as
 /// calls are accepted.
 #[derive(Default)]
@@ -52,6 +57,8 @@ pub(super) struct Facts {
     pub(super) messages: BTreeSet<MessageKey>,
     pub(super) transactions: BTreeSet<MessageKey>,
     pub(super) creators: BTreeMap<Uuid, i64>,
+    /// The creators at hand who were erased, of whom nothing new is stored.
+    erased: BTreeSet<Uuid>,
     /// The accounts of the creators at hand.
     connected: BTreeMap<Uuid, Uuid>,
     /// Who has the accounts at hand.
@@ -68,7 +75,11 @@ impl Facts {
         let mut transactions = BTreeSet::new();
         let mut creators = BTreeSet::new();
         let mut accounts = BTreeSet::new();
+        let mut adding = BTreeSet::new();
         for call in calls {
+            if let Some((change, None)) = &call.args.change {
+                adding.insert([change.creator()]);
+            }
             match &call.args.change {
                 Some((ChangeRows::Creator(row), _)) => {
                     creators.insert([row.creator]);
@@ -130,7 +141,16 @@ impl Facts {
                 .owners
                 .insert(columns.id(0, "account_id")?, columns.id(1, "creator_id")?);
         }
+        for row in lookup(connection, ERASED, &adding).await? {
+            let columns = Columns::new(&row, "erased_creators");
+            facts.erased.insert(columns.id(0, "creator_id")?);
+        }
         Ok(facts)
+    }
+
+    /// Whether something new of this creator may be stored.
+    pub(super) fn may_add(&self, creator: Uuid) -> bool {
+        !self.erased.contains(&creator)
     }
 
     pub(super) fn creator(&self, creator: Uuid) -> Option<i64> {
@@ -175,4 +195,11 @@ async fn lookup<const N: usize>(
 }
 
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[CONVERSATIONS, MESSAGES, TRANSACTIONS, CREATORS, ACCOUNTS];
+pub(super) const STATEMENTS: &[&str] = &[
+    CONVERSATIONS,
+    MESSAGES,
+    TRANSACTIONS,
+    CREATORS,
+    ACCOUNTS,
+    ERASED,
+];
